@@ -1,0 +1,146 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { type ArgumentFault, DNS_LABEL, integerWithin, refuseFaults, textLike } from "./argument-rules";
+import { MANAGED_BY_LABEL, PROJECT } from "./contract";
+import type { GitCredentials, SecretKey } from "./dind-job-template-args";
+
+/** Arguments of {@link AgentsNamespace}. */
+export interface AgentsNamespaceArgs {
+  /** Name of the namespace. */
+  readonly namespace: string;
+  /** The Buildkite agent token. */
+  readonly agentToken: pulumi.Input<string>;
+  /** Lines of git's `store` credential helper, for repositories over HTTPS. Not together with `gitSshKey`. */
+  readonly gitHttpsCredentials?: pulumi.Input<string>;
+  /** A private SSH key for git. Not together with `gitHttpsCredentials`. */
+  readonly gitSshKey?: pulumi.Input<string>;
+  /** known_hosts for `gitSshKey`; without it the agent trusts a host on first use. */
+  readonly gitKnownHosts?: string;
+  /** The most Jobs there may be, finished ones included: a circuit breaker, far above honest use. Default 5,000. */
+  readonly jobQuota?: number;
+}
+
+/**
+ * Where builds run: a namespace for privileged pods that holds nothing but what build pods refer to.
+ *
+ * Everything a stamped pod refers to has a fixed name and is updated in place: a pod may wait an hour for its node, and
+ * a Secret that was replaced under another name in the meantime would strand it.
+ */
+export class AgentsNamespace extends pulumi.ComponentResource {
+  /** Name of the namespace; known once it exists. */
+  public readonly namespace: pulumi.Output<string>;
+  /** Where build pods find the agent token. */
+  public readonly agentToken: SecretKey = { secret: "buildkite-agent-token", key: "token" };
+  /** Where build pods find git's credentials, if there are any. */
+  public readonly gitCredentials?: GitCredentials;
+  /** Service account of build pods; it has no rights, and no token of it is mounted. */
+  public readonly serviceAccountName: string = "buildkite-agent";
+
+  /** @throws pulumi.InputPropertiesError listing each argument that breaks its rule, before anything is created. */
+  constructor(name: string, args: AgentsNamespaceArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(`${PROJECT}:index:AgentsNamespace`, name, args, opts);
+    refuseFaults(`AgentsNamespace ${name}`, faultsOf(args));
+
+    const namespace = new k8s.core.v1.Namespace(
+      `${name}-namespace`,
+      {
+        metadata: {
+          name: args.namespace,
+          labels: {
+            [MANAGED_BY_LABEL]: PROJECT,
+            // dind is privileged; nothing else lives here.
+            "pod-security.kubernetes.io/enforce": "privileged",
+          },
+        },
+      },
+      { parent: this },
+    );
+    this.namespace = namespace.metadata.name;
+    this.createSecret(`${name}-agent-token`, this.agentToken.secret, { token: args.agentToken });
+    this.gitCredentials = this.createGitSecret(name, args);
+    new k8s.core.v1.ServiceAccount(
+      `${name}-service-account`,
+      {
+        metadata: { name: this.serviceAccountName, namespace: this.namespace },
+        automountServiceAccountToken: false,
+      },
+      { parent: this },
+    );
+    this.createNetworkPolicy(name);
+    new k8s.core.v1.ResourceQuota(
+      `${name}-quota`,
+      {
+        metadata: { namespace: this.namespace },
+        spec: { hard: { "count/jobs.batch": String(args.jobQuota ?? 5_000) } },
+      },
+      { parent: this },
+    );
+    this.registerOutputs({
+      namespace: this.namespace,
+      agentToken: this.agentToken,
+      gitCredentials: this.gitCredentials,
+      serviceAccountName: this.serviceAccountName,
+    });
+  }
+
+  private createGitSecret(name: string, args: AgentsNamespaceArgs): GitCredentials | undefined {
+    const secret = "buildkite-git-credentials";
+    if (args.gitHttpsCredentials !== undefined) {
+      this.createSecret(`${name}-git-credentials`, secret, { ".git-credentials": args.gitHttpsCredentials });
+      return { type: "https", secret };
+    }
+    if (args.gitSshKey !== undefined) {
+      const knownHosts: Record<string, string> =
+        args.gitKnownHosts === undefined ? {} : { known_hosts: args.gitKnownHosts };
+      // ssh refuses a key file whose last line has no end.
+      const key = pulumi.output(args.gitSshKey).apply((text) => (text.endsWith("\n") ? text : `${text}\n`));
+      this.createSecret(`${name}-git-credentials`, secret, { "ssh-privatekey": key, ...knownHosts });
+      return {
+        type: "ssh",
+        secret,
+        ...(args.gitKnownHosts === undefined ? {} : { knownHostsKey: "known_hosts" }),
+      };
+    }
+    return undefined;
+  }
+
+  private createSecret(name: string, secretName: string, stringData: Record<string, pulumi.Input<string>>): void {
+    new k8s.core.v1.Secret(
+      name,
+      { metadata: { name: secretName, namespace: this.namespace }, stringData: pulumi.secret(stringData) },
+      { parent: this },
+    );
+  }
+
+  /** Nobody calls a build pod; it calls whom it likes, except the node's metadata server. */
+  private createNetworkPolicy(name: string): void {
+    new k8s.networking.v1.NetworkPolicy(
+      `${name}-network-policy`,
+      {
+        metadata: { namespace: this.namespace },
+        spec: {
+          podSelector: {},
+          policyTypes: ["Ingress", "Egress"],
+          ingress: [],
+          egress: [
+            { to: [{ ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.169.254/32"] } }, { ipBlock: { cidr: "::/0" } }] },
+          ],
+        },
+      },
+      { parent: this },
+    );
+  }
+}
+
+function faultsOf(args: AgentsNamespaceArgs): ArgumentFault[] {
+  return [
+    ...textLike("namespace", args.namespace, DNS_LABEL, "a DNS label: 1 to 63 lower-case letters, digits and dashes"),
+    ...integerWithin("jobQuota", args.jobQuota ?? 5_000, 10, 100_000),
+    ...(args.gitHttpsCredentials !== undefined && args.gitSshKey !== undefined
+      ? [{ path: "gitSshKey", reason: "must be unset when gitHttpsCredentials is set: git uses one of them" }]
+      : []),
+    ...(args.gitKnownHosts !== undefined && args.gitSshKey === undefined
+      ? [{ path: "gitKnownHosts", reason: "needs gitSshKey: only ssh reads known_hosts" }]
+      : []),
+  ];
+}

@@ -1,0 +1,169 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { type ArgumentFault, DNS_LABEL, integerWithin, QUANTITY, refuseFaults, textLike } from "./argument-rules";
+import {
+  ACTIVE_DEADLINE_ANNOTATION,
+  MANAGED_BY_LABEL,
+  PROJECT,
+  SAFE_TO_EVICT_ANNOTATION,
+  TEMPLATE_LABEL,
+  TTL_ANNOTATION,
+} from "./contract";
+import type { ContainerResources, DindJobTemplateArgs } from "./dind-job-template-args";
+import { templateBindingSpec, templatePolicySpec } from "./job-policy";
+import { buildPodSpec, RESERVED_ENV } from "./pod-spec";
+
+/**
+ * What a build's pod is: agent and docker:dind, held as a core/v1 PodTemplate that the dispatcher stamps Jobs from, and
+ * the admission policy that refuses every other Job under this template's label.
+ *
+ * A PodTemplate has no controller: nothing prunes, owns or awaits the Jobs that are stamped from it.
+ */
+export class DindJobTemplate extends pulumi.ComponentResource {
+  /** Name of the PodTemplate. */
+  public readonly templateName: pulumi.Output<string>;
+  /** Its namespace. */
+  public readonly namespace: pulumi.Output<string>;
+  /** Name of the ValidatingAdmissionPolicy that pins Jobs to it. */
+  public readonly policyName: pulumi.Output<string>;
+
+  /** @throws pulumi.InputPropertiesError listing each argument that breaks its rule, before anything is created. */
+  constructor(name: string, args: DindJobTemplateArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(`${PROJECT}:index:DindJobTemplate`, name, args, opts);
+    refuseFaults(`DindJobTemplate ${name}`, faultsOf(args));
+
+    const template = createPodTemplate(this, name, args);
+    const policy = new k8s.admissionregistration.v1.ValidatingAdmissionPolicy(
+      `${name}-policy`,
+      { spec: templatePolicySpec() },
+      { parent: this },
+    );
+    new k8s.admissionregistration.v1.ValidatingAdmissionPolicyBinding(
+      `${name}-binding`,
+      {
+        spec: pulumi
+          .all([policy.metadata.name, args.namespace])
+          .apply(([policyName, namespace]) => templateBindingSpec(policyName, namespace, args.templateName)),
+      },
+      { parent: this, dependsOn: [template] },
+    );
+
+    this.templateName = template.metadata.name;
+    this.namespace = template.metadata.namespace;
+    this.policyName = policy.metadata.name;
+    this.registerOutputs({
+      templateName: this.templateName,
+      namespace: this.namespace,
+      policyName: this.policyName,
+    });
+  }
+}
+
+function createPodTemplate(parent: DindJobTemplate, name: string, args: DindJobTemplateArgs): k8s.core.v1.PodTemplate {
+  const timeout = args.timeoutSeconds ?? 14_400;
+  return new k8s.core.v1.PodTemplate(
+    `${name}-template`,
+    {
+      metadata: {
+        name: args.templateName,
+        namespace: args.namespace,
+        labels: { [MANAGED_BY_LABEL]: PROJECT },
+        annotations: {
+          // The pod's own deadline counts from the kubelet's start, the Job's from its creation: waiting for a node
+          // must not shorten the build.
+          [ACTIVE_DEADLINE_ANNOTATION]: String(timeout + (args.pendingLimitSeconds ?? 7_200)),
+          [TTL_ANNOTATION]: String(args.ttlSecondsAfterFinished ?? 600),
+        },
+      },
+      template: {
+        metadata: {
+          labels: { [MANAGED_BY_LABEL]: PROJECT, [TEMPLATE_LABEL]: args.templateName },
+          annotations: { [SAFE_TO_EVICT_ANNOTATION]: "false" },
+        },
+        spec: buildPodSpec(args),
+      },
+    },
+    { parent },
+  );
+}
+
+function faultsOf(args: DindJobTemplateArgs): ArgumentFault[] {
+  const grace = args.terminationGracePeriodSeconds ?? 60;
+  return [
+    ...textLike("templateName", args.templateName, DNS_LABEL, "1 to 63 lower-case letters, digits and dashes"),
+    ...textLike("queue", args.queue, /^[A-Za-z0-9_-]{1,100}$/, "a queue key: 1 to 100 letters, digits, - and _"),
+    ...(args.sidecar === "shared-volume"
+      ? [{ path: "sidecar", reason: 'must be "native": "shared-volume" is not proven on a real node yet' }]
+      : []),
+    ...integerWithin("timeoutSeconds", args.timeoutSeconds ?? 14_400, 60, 604_800),
+    ...integerWithin("pendingLimitSeconds", args.pendingLimitSeconds ?? 7_200, 60, 604_800),
+    ...integerWithin("ttlSecondsAfterFinished", args.ttlSecondsAfterFinished ?? 600, 30, 86_400),
+    ...integerWithin("terminationGracePeriodSeconds", grace, 15, 3_600),
+    ...resourceFaults("resources.agent", args.resources.agent),
+    ...resourceFaults("resources.dind", args.resources.dind),
+    ...tagFaults(args),
+    ...envFaults(args),
+    ...volumeFaults(args),
+    ...(args.defaultAddressPools ?? []).flatMap(({ base, size }, index) => [
+      ...textLike(`defaultAddressPools[${index}].base`, base, /^[0-9.]+\/[0-9]{1,2}$/, "a CIDR such as 10.200.0.0/16"),
+      ...integerWithin(`defaultAddressPools[${index}].size`, size, 8, 30),
+    ]),
+    ...(args.registryMirrors ?? []).flatMap((mirror, index) =>
+      textLike(
+        `registryMirrors[${index}]`,
+        mirror,
+        /^https?:\/\/[^\s/]+\/?$/,
+        "a mirror's address such as https://mirror.gcr.io",
+      ),
+    ),
+  ];
+}
+
+function resourceFaults(path: string, resources: ContainerResources): ArgumentFault[] {
+  const { cpu, memory, ephemeralStorage } = resources;
+  const quantity = "a Kubernetes quantity such as 500m or 4Gi";
+  return [
+    ...textLike(`${path}.cpu`, cpu, QUANTITY, quantity),
+    ...textLike(`${path}.memory`, memory, QUANTITY, quantity),
+    ...(ephemeralStorage === undefined
+      ? []
+      : textLike(`${path}.ephemeralStorage`, ephemeralStorage, QUANTITY, quantity)),
+  ];
+}
+
+function tagFaults(args: DindJobTemplateArgs): ArgumentFault[] {
+  return Object.entries(args.tags ?? {}).flatMap(([key, value]) => [
+    ...(key === "queue" ? [{ path: "tags.queue", reason: "must be left out: the tag is made from queue" }] : []),
+    ...textLike(`tags.${key}`, `${key}=${value}`, /^[^\s,=]+=[^\s,]+$/, "a key and a value without spaces and commas"),
+  ]);
+}
+
+function envFaults(args: DindJobTemplateArgs): ArgumentFault[] {
+  const names = [
+    ...Object.keys(args.env ?? {}).map((name) => [`env.${name}`, name] as const),
+    ...Object.keys(args.secretEnv ?? {}).map((name) => [`secretEnv.${name}`, name] as const),
+  ];
+  return names.flatMap(([path, name]) => [
+    ...textLike(path, name, /^[A-Za-z_][A-Za-z0-9_]*$/, "named like an environment variable"),
+    ...(RESERVED_ENV.includes(name) ? [{ path, reason: `must be left out: the template sets ${name} itself` }] : []),
+    ...(path.startsWith("env.") && name in (args.secretEnv ?? {})
+      ? [{ path, reason: "stands in env and in secretEnv; keep one" }]
+      : []),
+  ]);
+}
+
+function volumeFaults(args: DindJobTemplateArgs): ArgumentFault[] {
+  const taken = ["builds", "docker-graph", "docker-socket", "git", "hooks"];
+  return (args.volumes ?? []).flatMap(({ volume, mountPath }, index) => [
+    ...textLike(`volumes[${index}].volume.name`, volume.name, DNS_LABEL, "a DNS label"),
+    ...(taken.includes(volume.name)
+      ? [
+          {
+            path: `volumes[${index}].volume.name`,
+            reason: `must not be ${volume.name}: the template has one of that name`,
+          },
+        ]
+      : []),
+    ...textLike(`volumes[${index}].mountPath`, mountPath, /^\/[^:]*$/, "an absolute path"),
+  ]);
+}

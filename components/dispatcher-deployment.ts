@@ -1,0 +1,119 @@
+import type * as k8s from "@pulumi/kubernetes";
+import type * as pulumi from "@pulumi/pulumi";
+
+/** Ports of the dispatcher's container: webhooks apart from what only the cluster may see. */
+export const PORTS = { webhook: 8080, operations: 8081 } as const;
+
+/** Endpoints drain while this runs: load balancers take some seconds to hear of a pod's end. Seconds. */
+const DRAIN_SECONDS = 10;
+/** What the dispatcher itself may take to finish what it acknowledged. Seconds. */
+const FINISH_SECONDS = 25;
+
+const SETTINGS_PATH = "/etc/dispatcher/settings";
+const WEBHOOK_SECRETS_PATH = "/etc/dispatcher/webhook";
+const TLS_PATH = "/etc/dispatcher/tls";
+const BUNDLE_PATH = "/opt/dispatcher";
+
+/** What the Deployment's builder needs; names only, so that it stays pure. */
+export interface DispatcherDeployment {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly replicas: number;
+  readonly image: string;
+  readonly serviceAccountName: pulumi.Input<string>;
+  readonly bundleConfigMap: pulumi.Input<string>;
+  readonly settingsConfigMap: pulumi.Input<string>;
+  readonly webhookSecret: pulumi.Input<string>;
+  readonly tlsSecret?: string;
+}
+
+/** The Deployment: admitted by the `restricted` Pod Security Standard, never below its replica count while it rolls. */
+export function deploymentSpec(args: DispatcherDeployment): k8s.types.input.apps.v1.DeploymentSpec {
+  return {
+    replicas: args.replicas,
+    selector: { matchLabels: { ...args.labels } },
+    strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+    template: {
+      metadata: { labels: { ...args.labels } },
+      spec: {
+        serviceAccountName: args.serviceAccountName,
+        automountServiceAccountToken: true,
+        enableServiceLinks: false,
+        terminationGracePeriodSeconds: DRAIN_SECONDS + FINISH_SECONDS,
+        securityContext: {
+          runAsNonRoot: true,
+          runAsUser: 65532,
+          runAsGroup: 65532,
+          fsGroup: 65532,
+          seccompProfile: { type: "RuntimeDefault" },
+        },
+        // Preferred, not required: a cluster with one system node still gets both replicas.
+        topologySpreadConstraints: ["kubernetes.io/hostname", "topology.kubernetes.io/zone"].map((topologyKey) => ({
+          maxSkew: 1,
+          topologyKey,
+          whenUnsatisfiable: "ScheduleAnyway",
+          labelSelector: { matchLabels: { ...args.labels } },
+        })),
+        containers: [container(args)],
+        volumes: [
+          { name: "bundle", configMap: { name: args.bundleConfigMap } },
+          { name: "settings", configMap: { name: args.settingsConfigMap } },
+          { name: "webhook-secret", secret: { secretName: args.webhookSecret, defaultMode: 0o440 } },
+          ...(args.tlsSecret === undefined
+            ? []
+            : [{ name: "tls", secret: { secretName: args.tlsSecret, defaultMode: 0o440 } }]),
+        ],
+      },
+    },
+  };
+}
+
+function container(args: DispatcherDeployment): k8s.types.input.core.v1.Container {
+  const scheme = args.tlsSecret === undefined ? "HTTP" : "HTTPS";
+  return {
+    name: "dispatcher",
+    image: args.image,
+    command: ["node", `${BUNDLE_PATH}/dispatcher.js`],
+    env: [
+      { name: "DISPATCHER_SETTINGS", value: `${SETTINGS_PATH}/settings.json` },
+      { name: "DISPATCHER_WEBHOOK_SECRETS", value: WEBHOOK_SECRETS_PATH },
+      { name: "DISPATCHER_SERVICE_ACCOUNT", value: "/var/run/secrets/kubernetes.io/serviceaccount" },
+      ...(args.tlsSecret === undefined ? [] : [{ name: "DISPATCHER_TLS", value: TLS_PATH }]),
+      { name: "PORT", value: String(PORTS.webhook) },
+      { name: "OPERATIONS_PORT", value: String(PORTS.operations) },
+      { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+      // A heap that ends before the container's limit does: a clear error instead of a kill.
+      { name: "NODE_OPTIONS", value: "--max-old-space-size=160" },
+    ],
+    ports: [
+      { name: "webhook", containerPort: PORTS.webhook },
+      { name: "operations", containerPort: PORTS.operations },
+    ],
+    resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "256Mi" } },
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] },
+    },
+    // On the webhook's port, so that GKE's Ingress takes its health check from here.
+    readinessProbe: {
+      httpGet: { path: "/readyz", port: "webhook", scheme },
+      periodSeconds: 5,
+      timeoutSeconds: 2,
+      failureThreshold: 2,
+    },
+    livenessProbe: {
+      httpGet: { path: "/healthz", port: "operations" },
+      initialDelaySeconds: 10,
+      periodSeconds: 10,
+      timeoutSeconds: 5,
+      failureThreshold: 6,
+    },
+    lifecycle: { preStop: { sleep: { seconds: DRAIN_SECONDS } } },
+    volumeMounts: [
+      { name: "bundle", mountPath: BUNDLE_PATH, readOnly: true },
+      { name: "settings", mountPath: SETTINGS_PATH, readOnly: true },
+      { name: "webhook-secret", mountPath: WEBHOOK_SECRETS_PATH, readOnly: true },
+      ...(args.tlsSecret === undefined ? [] : [{ name: "tls", mountPath: TLS_PATH, readOnly: true }]),
+    ],
+  };
+}

@@ -1,0 +1,16 @@
+/** What others may import: the three classes, their arguments, and `stamp`. */
+export { AgentNodePool } from "./agent-node-pool";
+export type { AgentNodePoolArgs, NodeTaint, PodToleration } from "./agent-node-pool";
+export { DindJobTemplate } from "./dind-job-template";
+export type {
+  AddressPool,
+  BuildVolume,
+  ContainerResources,
+  DindJobTemplateArgs,
+  GitCredentials,
+  SecretKey,
+} from "./dind-job-template-args";
+export { stamp } from "./stamp";
+export type { BuildkiteJob, JobManifest, PodTemplateObject } from "./stamp";
+export { WebhookDispatcher } from "./webhook-dispatcher";
+export type { Exposure, ServedQueue, WebhookDispatcherArgs } from "./webhook-dispatcher-args";

@@ -1,0 +1,66 @@
+import type * as pulumi from "@pulumi/pulumi";
+
+/** One queue that the dispatcher serves. */
+export interface ServedQueue {
+  /** Key of the queue at Buildkite. */
+  readonly key: string;
+  /** Whether jobs that name no queue come here (the cluster's default queue). Default false. */
+  readonly default?: boolean;
+  /** Only jobs of this Buildkite cluster are taken. Default: any. */
+  readonly clusterId?: string;
+  /** Further agent tags, as the template has them. */
+  readonly tags?: Readonly<Record<string, string>>;
+  /** Name of its PodTemplate in the agents' namespace. */
+  readonly templateName: string;
+  /** Agent mode of that template. Default `acquire`. */
+  readonly agentMode?: "acquire" | "queue";
+}
+
+/** How webhooks reach the dispatcher. A webhook's body carries build environment, so it never crosses the internet in clear. */
+export type Exposure =
+  | {
+      /** Only from inside the cluster. */
+      readonly type: "none";
+    }
+  | {
+      /** GKE's external Application Load Balancer with a Google-managed certificate. */
+      readonly type: "ingress";
+      /** DNS name that Buildkite calls. */
+      readonly host: string;
+      /** Name of the reserved global address. */
+      readonly addressName: pulumi.Input<string>;
+      /** That address, for DNS. */
+      readonly address: pulumi.Input<string>;
+      /** Name of the Google-managed certificate for `host`. */
+      readonly certificateName: pulumi.Input<string>;
+    }
+  | {
+      /** A Service of type LoadBalancer. */
+      readonly type: "load-balancer";
+      /** An address of the VPC only. Without it `tlsSecret` is required. Default false. */
+      readonly internal?: boolean;
+      /** kubernetes.io/tls Secret in the dispatcher's namespace; the dispatcher then speaks HTTPS itself. */
+      readonly tlsSecret?: string;
+    };
+
+/** Arguments of {@link WebhookDispatcher}. */
+export interface WebhookDispatcherArgs {
+  /** Namespace made for the dispatcher; never the agents'. */
+  readonly namespace: string;
+  /** Namespace of Jobs, pods and PodTemplates; it exists already. */
+  readonly agentsNamespace: string;
+  /** The queues and their templates; at least one. */
+  readonly queues: readonly ServedQueue[];
+  /** The token that Buildkite signs webhooks with. */
+  readonly webhookSecret: pulumi.Input<string>;
+  /** The former token, accepted as well while Buildkite is being changed over. */
+  readonly previousWebhookSecret?: pulumi.Input<string>;
+  /** How webhooks arrive. Default: `none`. */
+  readonly exposure?: Exposure;
+  /** Replicas, 1 to 10; none is a leader. Default 2. */
+  readonly replicas?: number;
+  /** Stock Node image, 24 or newer, that runs the bundle. Default: see {@link IMAGES}. */
+  readonly nodeImage?: string;
+  /** How many Jobs one replica creates at once, 1 to 256. Default 16. */
+  readonly createConcurrency?: number;
+}

@@ -1,0 +1,310 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { buildDispatcherBundle } from "../dispatcher/bundle";
+import type { DispatcherSettings } from "../dispatcher/settings";
+import { type ArgumentFault, DNS_LABEL, integerWithin, refuseFaults, textLike } from "./argument-rules";
+import { PROJECT } from "./contract";
+import { deploymentSpec, PORTS } from "./dispatcher-deployment";
+import { IMAGES } from "./images";
+import { knownTemplateBindingSpec, knownTemplatePolicySpec } from "./job-policy";
+import type { Exposure, WebhookDispatcherArgs } from "./webhook-dispatcher-args";
+import { ingressArgs, serviceArgs, WEBHOOK_PATH } from "./webhook-service";
+
+const LABELS = {
+  "app.kubernetes.io/name": PROJECT,
+  "app.kubernetes.io/component": "webhook-dispatcher",
+} as const;
+
+/**
+ * Hears `job.scheduled` and creates the Kubernetes Job: a Deployment of stateless replicas in a namespace of its own,
+ * with exactly the rights that takes in the agents' namespace, and the policy that refuses Jobs of unknown templates.
+ */
+export class WebhookDispatcher extends pulumi.ComponentResource {
+  /** Address to enter at Buildkite; absent for exposure `none`. */
+  public readonly webhookUrl?: pulumi.Output<string>;
+  /** Address for DNS; absent for exposure `none`. */
+  public readonly webhookAddress?: pulumi.Output<string>;
+  /** Name of the Service, for port-forwarding and for other exposures than ours. */
+  public readonly serviceName: pulumi.Output<string>;
+  /** The dispatcher's namespace. */
+  public readonly namespace: pulumi.Output<string>;
+
+  private readonly labels: Readonly<Record<string, string>>;
+
+  /** @throws pulumi.InputPropertiesError listing each argument that breaks its rule, before anything is created. */
+  constructor(name: string, args: WebhookDispatcherArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(`${PROJECT}:index:WebhookDispatcher`, name, args, opts);
+    refuseFaults(`WebhookDispatcher ${name}`, faultsOf(args));
+    const exposure = args.exposure ?? { type: "none" };
+    this.labels = { ...LABELS, "app.kubernetes.io/instance": name };
+
+    this.namespace = this.createNamespace(name, args).metadata.name;
+    const serviceAccount = this.createServiceAccount(name, args);
+    this.createKnownTemplatePolicy(name, args);
+    this.createNetworkPolicy(name);
+    const deployment = this.createDeployment(name, args, exposure, serviceAccount);
+    this.createDisruptionBudget(name);
+    const service = this.createService(name, exposure, deployment);
+    this.serviceName = service.metadata.name;
+
+    if (exposure.type === "ingress") {
+      this.createIngress(name, exposure, service);
+      this.webhookUrl = pulumi.output(`https://${exposure.host}${WEBHOOK_PATH}`);
+      this.webhookAddress = pulumi.output(exposure.address);
+    } else if (exposure.type === "load-balancer") {
+      const scheme = exposure.tlsSecret === undefined ? "http" : "https";
+      this.webhookAddress = addressOf(service);
+      this.webhookUrl = pulumi.interpolate`${scheme}://${this.webhookAddress}${WEBHOOK_PATH}`;
+    }
+    this.registerOutputs({
+      webhookUrl: this.webhookUrl,
+      webhookAddress: this.webhookAddress,
+      serviceName: this.serviceName,
+      namespace: this.namespace,
+    });
+  }
+
+  private createNamespace(name: string, args: WebhookDispatcherArgs): k8s.core.v1.Namespace {
+    return new k8s.core.v1.Namespace(
+      `${name}-namespace`,
+      {
+        metadata: {
+          name: args.namespace,
+          labels: {
+            "pod-security.kubernetes.io/enforce": "restricted",
+            "pod-security.kubernetes.io/enforce-version": "latest",
+          },
+        },
+      },
+      { parent: this },
+    );
+  }
+
+  /** The rights: see what each is for in dispatcher/; nothing outside the agents' namespace, no Secrets, no exec. */
+  private createServiceAccount(name: string, args: WebhookDispatcherArgs): k8s.core.v1.ServiceAccount {
+    const account = new k8s.core.v1.ServiceAccount(
+      `${name}-service-account`,
+      { metadata: { namespace: this.namespace } },
+      { parent: this },
+    );
+    const role = new k8s.rbac.v1.Role(
+      `${name}-role`,
+      {
+        metadata: { namespace: args.agentsNamespace },
+        rules: [
+          { apiGroups: ["batch"], resources: ["jobs"], verbs: ["create", "get", "list", "watch", "delete"] },
+          { apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "watch", "delete"] },
+          { apiGroups: [""], resources: ["podtemplates"], verbs: ["get", "list", "watch"] },
+        ],
+      },
+      { parent: this },
+    );
+    new k8s.rbac.v1.RoleBinding(
+      `${name}-role-binding`,
+      {
+        metadata: { namespace: args.agentsNamespace },
+        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: role.metadata.name },
+        subjects: [{ kind: "ServiceAccount", name: account.metadata.name, namespace: this.namespace }],
+      },
+      { parent: this },
+    );
+    return account;
+  }
+
+  private createKnownTemplatePolicy(name: string, args: WebhookDispatcherArgs): void {
+    const templates = args.queues.map(({ templateName }) => templateName);
+    const policy = new k8s.admissionregistration.v1.ValidatingAdmissionPolicy(
+      `${name}-known-templates`,
+      { spec: knownTemplatePolicySpec([...new Set(templates)]) },
+      { parent: this },
+    );
+    new k8s.admissionregistration.v1.ValidatingAdmissionPolicyBinding(
+      `${name}-known-templates-binding`,
+      { spec: knownTemplateBindingSpec(policy.metadata.name, args.agentsNamespace) },
+      { parent: this },
+    );
+  }
+
+  /** In: webhooks and probes from anywhere, metrics from the cluster. Out: DNS, the API server and Buildkite. */
+  private createNetworkPolicy(name: string): void {
+    new k8s.networking.v1.NetworkPolicy(
+      `${name}-network-policy`,
+      {
+        metadata: { namespace: this.namespace },
+        spec: {
+          podSelector: { matchLabels: { ...this.labels } },
+          policyTypes: ["Ingress", "Egress"],
+          ingress: [
+            { ports: [{ port: PORTS.webhook, protocol: "TCP" }] },
+            { from: [{ namespaceSelector: {} }], ports: [{ port: PORTS.operations, protocol: "TCP" }] },
+          ],
+          egress: [
+            {
+              ports: [
+                { port: 443, protocol: "TCP" },
+                { port: 6443, protocol: "TCP" },
+                { port: 53, protocol: "UDP" },
+                { port: 53, protocol: "TCP" },
+              ],
+            },
+          ],
+        },
+      },
+      { parent: this },
+    );
+  }
+
+  private createDeployment(
+    name: string,
+    args: WebhookDispatcherArgs,
+    exposure: Exposure,
+    serviceAccount: k8s.core.v1.ServiceAccount,
+  ): k8s.apps.v1.Deployment {
+    // Autonamed and immutable: a new bundle or new settings get a new name, and so the Deployment rolls.
+    const bundle = this.createConfigMap(`${name}-bundle`, { "dispatcher.js": buildDispatcherBundle().code });
+    const settings = this.createConfigMap(`${name}-settings`, {
+      "settings.json": JSON.stringify(settingsOf(args), null, 2),
+    });
+    const webhookSecret = new k8s.core.v1.Secret(
+      `${name}-webhook-secret`,
+      {
+        metadata: { name: "buildkite-webhook", namespace: this.namespace },
+        stringData: pulumi.secret({
+          current: args.webhookSecret,
+          ...(args.previousWebhookSecret === undefined ? {} : { previous: args.previousWebhookSecret }),
+        }),
+      },
+      { parent: this },
+    );
+    return new k8s.apps.v1.Deployment(
+      `${name}-deployment`,
+      {
+        metadata: { namespace: this.namespace, labels: { ...this.labels } },
+        spec: deploymentSpec({
+          labels: this.labels,
+          replicas: args.replicas ?? 2,
+          image: args.nodeImage ?? IMAGES.node,
+          serviceAccountName: serviceAccount.metadata.name,
+          bundleConfigMap: bundle.metadata.name,
+          settingsConfigMap: settings.metadata.name,
+          webhookSecret: webhookSecret.metadata.name,
+          tlsSecret: exposure.type === "load-balancer" ? exposure.tlsSecret : undefined,
+        }),
+      },
+      { parent: this },
+    );
+  }
+
+  private createConfigMap(name: string, data: Record<string, string>): k8s.core.v1.ConfigMap {
+    return new k8s.core.v1.ConfigMap(
+      name,
+      { metadata: { namespace: this.namespace }, immutable: true, data },
+      { parent: this },
+    );
+  }
+
+  private createDisruptionBudget(name: string): void {
+    new k8s.policy.v1.PodDisruptionBudget(
+      `${name}-disruption-budget`,
+      {
+        metadata: { namespace: this.namespace },
+        spec: { maxUnavailable: 1, selector: { matchLabels: { ...this.labels } } },
+      },
+      { parent: this },
+    );
+  }
+
+  private createService(name: string, exposure: Exposure, deployment: k8s.apps.v1.Deployment): k8s.core.v1.Service {
+    const { annotations, spec } = serviceArgs(exposure, this.labels);
+    return new k8s.core.v1.Service(
+      `${name}-service`,
+      { metadata: { namespace: this.namespace, annotations }, spec },
+      // The provider waits for an endpoint: without pods on their way it would wait for nothing.
+      { parent: this, dependsOn: [deployment] },
+    );
+  }
+
+  private createIngress(
+    name: string,
+    exposure: Extract<Exposure, { type: "ingress" }>,
+    service: k8s.core.v1.Service,
+  ): void {
+    const { annotations, spec } = ingressArgs(exposure, service.metadata.name);
+    new k8s.networking.v1.Ingress(
+      `${name}-ingress`,
+      { metadata: { namespace: this.namespace, annotations }, spec },
+      { parent: this },
+    );
+  }
+}
+
+function settingsOf(args: WebhookDispatcherArgs): DispatcherSettings {
+  return {
+    agentsNamespace: args.agentsNamespace,
+    mode: "webhook-only",
+    queues: args.queues.map((queue) => ({
+      key: queue.key,
+      default: queue.default ?? false,
+      ...(queue.clusterId === undefined ? {} : { clusterId: queue.clusterId }),
+      tags: Object.entries({ ...queue.tags, queue: queue.key })
+        .map(([key, value]) => `${key}=${value}`)
+        .sort(),
+      template: queue.templateName,
+      agentMode: queue.agentMode ?? "acquire",
+    })),
+    limits: { createConcurrency: args.createConcurrency ?? 16, bufferSize: 1_000 },
+  };
+}
+
+function addressOf(service: k8s.core.v1.Service): pulumi.Output<string> {
+  return service.status.apply((status) => {
+    const [ingress] = status.loadBalancer.ingress;
+    return ingress?.ip ?? ingress?.hostname ?? "";
+  });
+}
+
+function faultsOf(args: WebhookDispatcherArgs): ArgumentFault[] {
+  const keys = args.queues.map(({ key }) => key);
+  const exposure = args.exposure ?? { type: "none" };
+  return [
+    ...textLike("namespace", args.namespace, DNS_LABEL, "a DNS label: 1 to 63 lower-case letters, digits and dashes"),
+    ...(args.namespace === args.agentsNamespace
+      ? [
+          {
+            path: "namespace",
+            reason: `must not be the agents' namespace ${args.agentsNamespace}: pods there are privileged`,
+          },
+        ]
+      : []),
+    ...(args.queues.length === 0 ? [{ path: "queues", reason: "must name at least one queue" }] : []),
+    ...keys.flatMap((key, index) =>
+      keys.indexOf(key) === index
+        ? []
+        : [{ path: `queues[${index}].key`, reason: `must be unique, got ${JSON.stringify(key)} twice` }],
+    ),
+    ...(args.queues.filter((queue) => queue.default === true).length > 1
+      ? [
+          {
+            path: "queues",
+            reason: "must hold at most one with default: true: a job without a queue can go to one only",
+          },
+        ]
+      : []),
+    ...integerWithin("replicas", args.replicas ?? 2, 1, 10),
+    ...integerWithin("createConcurrency", args.createConcurrency ?? 16, 1, 256),
+    ...(exposure.type === "ingress"
+      ? textLike("exposure.host", exposure.host, HOST, "a DNS name such as builds.example.com")
+      : []),
+    ...(exposure.type === "load-balancer" && exposure.internal !== true && exposure.tlsSecret === undefined
+      ? [
+          {
+            path: "exposure",
+            reason:
+              "of type load-balancer must be internal or have a tlsSecret: webhook bodies carry build environment and would cross the internet in clear",
+          },
+        ]
+      : []),
+  ];
+}
+
+const HOST = /^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]{2,}$/;

@@ -1,0 +1,236 @@
+import * as pulumi from "@pulumi/pulumi";
+import { closest } from "fastest-levenshtein";
+import { z } from "zod";
+import { QUEUE, SECRET_KEYS, type StackValues, TABLE } from "./stack/config-table";
+
+/** A stack's configuration, read and checked once. Secrets are Outputs that stay secret. */
+export interface Configuration extends Omit<StackValues, (typeof SECRET_KEYS)[number]> {
+  readonly stack: string;
+  /** `gcp:project`; empty for target local. */
+  readonly project: string;
+  readonly dispatcherNamespace: string;
+  readonly agentsNamespace: string;
+  readonly queues: NonNullable<StackValues["queues"]>;
+  readonly agentToken: pulumi.Output<string>;
+  readonly webhookSecret: pulumi.Output<string>;
+  readonly previousWebhookSecret?: pulumi.Output<string>;
+  readonly gitHttpsCredentials?: pulumi.Output<string>;
+  readonly gitSshKey?: pulumi.Output<string>;
+}
+
+/**
+ * Reads the stack's configuration.
+ *
+ * @throws pulumi.RunError that lists every fault (key, rule, value, fix) before anything is created. A secret's value
+ * is never part of the text.
+ */
+export function readConfiguration(): Configuration {
+  const stack = pulumi.getStack();
+  const config = new pulumi.Config();
+  const project = new pulumi.Config("gcp").get("project");
+  const { values, faults } = parse(ownKeys(config.name, pulumi.runtime.allConfig()), stack, project);
+  if (values === undefined || faults.length > 0) {
+    throw new pulumi.RunError(
+      `The configuration of stack ${stack} (Pulumi.${stack}.yaml) has ${faults.length === 1 ? "a fault" : `${faults.length} faults`}:\n` +
+        faults.map((fault) => `  - ${fault}`).join("\n"),
+    );
+  }
+  const secret = (key: (typeof SECRET_KEYS)[number]) =>
+    values[key] === undefined ? undefined : config.requireSecret(key);
+  return {
+    ...values,
+    stack,
+    project: project ?? "",
+    queues: values.queues ?? [{ key: "default", default: true }],
+    dispatcherNamespace: values.dispatcherNamespace ?? `buildkite-${stack}-dispatcher`,
+    agentsNamespace: values.agentsNamespace ?? `buildkite-${stack}-agents`,
+    agentToken: config.requireSecret("agentToken"),
+    webhookSecret: config.requireSecret("webhookSecret"),
+    previousWebhookSecret: secret("previousWebhookSecret"),
+    gitHttpsCredentials: secret("gitHttpsCredentials"),
+    gitSshKey: secret("gitSshKey"),
+  };
+}
+
+/** The keys of the project's own namespace, without it; other namespaces belong to the providers. */
+function ownKeys(project: string, all: Readonly<Record<string, string>>): Record<string, string> {
+  const prefix = `${project}:`;
+  return Object.fromEntries(
+    Object.entries(all)
+      .filter(([key]) => key.startsWith(prefix))
+      .map(([key, value]) => [key.slice(prefix.length), value]),
+  );
+}
+
+/**
+ * Checks the raw texts of a stack against the table and the rules between keys. Pure, for the tests.
+ *
+ * @returns the typed values, or every fault in words.
+ */
+export function parse(
+  raw: Readonly<Record<string, string>>,
+  stack: string,
+  project: string | undefined,
+): { values?: StackValues; faults: string[] } {
+  const typed = Object.fromEntries(Object.entries(raw).map(([key, text]) => [key, fromText(key, text)]));
+  const result = TABLE.safeParse(typed);
+  if (!result.success) {
+    return { faults: result.error.issues.flatMap((issue) => describe(issue, typed)) };
+  }
+  const faults = contradictions(result.data, stack, project);
+  return faults.length === 0 ? { values: result.data, faults } : { faults };
+}
+
+/** Pulumi hands every value over as text; the table says which of them are numbers, switches and structures. */
+function fromText(key: string, text: string): unknown {
+  const schema = key in TABLE.shape ? (TABLE.shape as Record<string, z.ZodType>)[key] : undefined;
+  if (schema === undefined || schema.safeParse(text).success) {
+    return text;
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
+
+function describe(issue: z.core.$ZodIssue, typed: Record<string, unknown>): string[] {
+  const path = issue.path.reduce<string>(
+    (text, part) =>
+      typeof part === "number" ? `${text}[${part}]` : text === "" ? String(part) : `${text}.${String(part)}`,
+    "",
+  );
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => unknownKey(path, key));
+  }
+  const value = issue.path.reduce<unknown>(
+    (inner, part) => (inner as Record<PropertyKey, unknown> | undefined)?.[part],
+    typed,
+  );
+  const key = String(issue.path[0]);
+  const isSecret = (SECRET_KEYS as readonly string[]).includes(key);
+  if (value === undefined) {
+    return [`${path} is missing: ${setCommand(key, isSecret)}`];
+  }
+  const got = isSecret ? "a secret that is not shown" : JSON.stringify(value);
+  return [`${path} ${rule(issue)}, got ${got}: ${setCommand(key, isSecret)}`];
+}
+
+function rule(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "too_small":
+      return `must be ${String(issue.minimum)} or more${issue.origin === "string" ? " characters long" : issue.origin === "array" ? " entries long" : ""}`;
+    case "too_big":
+      return `must be ${String(issue.maximum)} or less`;
+    case "invalid_value":
+      return `must be one of ${issue.values.map(String).join(", ")}`;
+    case "invalid_type":
+      return `must be ${TYPE_WORDS[issue.expected] ?? issue.expected}`;
+    default:
+      return issue.message.startsWith("must") ? issue.message : `is not allowed (${issue.message})`;
+  }
+}
+
+const TYPE_WORDS: Readonly<Record<string, string>> = {
+  int: "a whole number",
+  number: "a whole number",
+  boolean: "true or false",
+  string: "a text",
+  array: "a list",
+  object: "a map of keys",
+  record: "a map of keys",
+};
+
+function unknownKey(path: string, key: string): string {
+  const known = Object.keys(path === "" ? TABLE.shape : path.startsWith("queues") ? QUEUE.shape : {});
+  const full = path === "" ? key : `${path}.${key}`;
+  const nearest = known.length === 0 ? undefined : closest(key, known);
+  return `${full} is not a key of this program${nearest === undefined ? "" : `; did you mean ${nearest}?`} Remove it with: pulumi config rm ${path === "" ? key : `--path '${full}'`}`;
+}
+
+function setCommand(key: string, isSecret: boolean): string {
+  return isSecret ? `set it with: pulumi config set --secret ${key}` : `set it with: pulumi config set ${key} <value>`;
+}
+
+/** Rules between keys: each says both sides of the conflict. */
+function contradictions(values: StackValues, stack: string, project: string | undefined): string[] {
+  const exposure = values.exposure ?? "none";
+  const queues = values.queues ?? [];
+  const set = (keys: (keyof StackValues)[]) => keys.filter((key) => values[key] !== undefined);
+  const faults: string[] = [];
+  const only = (keys: (keyof StackValues)[], condition: boolean, needs: string, now: string) => {
+    for (const key of set(keys)) {
+      if (!condition) {
+        faults.push(`${key} is for ${needs}, but ${now}: remove ${key} or change the other`);
+      }
+    }
+  };
+  only(GKE_KEYS, values.target === "gke", "target gke", `target is ${values.target}`);
+  only(LOCAL_KEYS, values.target === "local", "target local", `target is ${values.target}`);
+  only(["host"], exposure === "ingress", "exposure ingress", `exposure is ${exposure}`);
+  only(["internal", "tlsSecret"], exposure === "load-balancer", "exposure load-balancer", `exposure is ${exposure}`);
+  if (values.target === "gke") {
+    if (project === undefined) {
+      faults.push(
+        "gcp:project is missing: target gke needs it; set it with: pulumi config set gcp:project <project id>",
+      );
+    }
+    const named = values.clusterName !== undefined && values.clusterLocation !== undefined;
+    if (values.clusterStack !== undefined && set(["clusterName", "clusterLocation"]).length > 0) {
+      faults.push("clusterStack and clusterName/clusterLocation are both set: keep one of the two ways");
+    } else if (values.clusterStack === undefined && !named) {
+      faults.push("clusterName and clusterLocation (or clusterStack) are missing: set both with pulumi config set");
+    }
+  } else {
+    for (const key of LOCAL_REQUIRED.filter((name) => values[name] === undefined)) {
+      faults.push(`${key} is missing: target local needs it; ${setCommand(key, false)}`);
+    }
+    if (values.context?.startsWith("gke_") === true && values.allowGkeContext !== true) {
+      faults.push(
+        `context must not be a GKE cluster's with target local, got ${JSON.stringify(values.context)}: use target gke, or set allowGkeContext to true`,
+      );
+    }
+    if (exposure === "ingress") {
+      faults.push("exposure ingress needs target gke (it reserves a Google address), but target is local");
+    }
+  }
+  if (exposure === "ingress" && values.host === undefined) {
+    faults.push("host is missing: exposure ingress needs the DNS name that Buildkite calls");
+  }
+  if (exposure === "load-balancer" && values.internal !== true && values.tlsSecret === undefined) {
+    faults.push(
+      "exposure load-balancer needs internal: true or a tlsSecret: webhooks carry build environment and would cross the internet in clear",
+    );
+  }
+  if (values.gitHttpsCredentials !== undefined && values.gitSshKey !== undefined) {
+    faults.push("gitHttpsCredentials and gitSshKey are both set: git uses one of them, remove the other");
+  }
+  const dispatcher = values.dispatcherNamespace ?? `buildkite-${stack}-dispatcher`;
+  if (dispatcher === (values.agentsNamespace ?? `buildkite-${stack}-agents`)) {
+    faults.push(
+      `dispatcherNamespace and agentsNamespace are both ${dispatcher}: build pods are privileged, keep them apart`,
+    );
+  }
+  const keys = queues.map(({ key }) => key);
+  for (const key of new Set(keys.filter((name, index) => keys.indexOf(name) !== index))) {
+    faults.push(`queues holds ${key} twice: one entry for each queue`);
+  }
+  if (queues.filter((queue) => queue.default === true).length > 1) {
+    faults.push("queues holds more than one with default: true: a job without a queue can go to one only");
+  }
+  return faults;
+}
+
+const GKE_KEYS: (keyof StackValues)[] = [
+  "clusterName",
+  "clusterLocation",
+  "clusterStack",
+  "machineType",
+  "spot",
+  "diskSizeGb",
+  "diskType",
+  "zones",
+  "nodeServiceAccountId",
+];
+const LOCAL_KEYS: (keyof StackValues)[] = ["kubeconfig", "context", "allowGkeContext"];
+const LOCAL_REQUIRED: (keyof StackValues)[] = ["kubeconfig", "context"];

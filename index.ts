@@ -1,0 +1,75 @@
+import "./stack/node-version";
+import { AgentNodePool, DindJobTemplate, WebhookDispatcher } from "./components";
+import { AgentsNamespace } from "./components/agents-namespace";
+import { templateNameFor } from "./components/template-name";
+import { readConfiguration } from "./config";
+import { exposureOf } from "./stack/exposure";
+import { nextStepsFor } from "./stack/next-steps";
+import { templateArgsOf } from "./stack/queue-template";
+import { targetCluster } from "./stack/target-cluster";
+
+const config = readConfiguration();
+const cluster = targetCluster(config);
+const inCluster = { providers: { kubernetes: cluster.provider } };
+
+const agents = new AgentsNamespace(
+  "agents",
+  {
+    namespace: config.agentsNamespace,
+    agentToken: config.agentToken,
+    gitHttpsCredentials: config.gitHttpsCredentials,
+    gitSshKey: config.gitSshKey,
+    gitKnownHosts: config.gitKnownHosts,
+    jobQuota: config.jobQuota,
+  },
+  inCluster,
+);
+
+const pool =
+  cluster.gke &&
+  new AgentNodePool("agents", {
+    cluster: cluster.gke.name,
+    location: cluster.gke.location,
+    project: cluster.gke.project,
+    maxNodes: config.maxNodes,
+    machineType: config.machineType,
+    spot: config.spot,
+    diskSizeGb: config.diskSizeGb,
+    diskType: config.diskType,
+    zones: config.zones,
+    serviceAccountId: config.nodeServiceAccountId,
+  });
+
+const templates = config.queues.map(
+  (queue) => new DindJobTemplate(templateNameFor(queue.key), templateArgsOf(queue, agents, pool), inCluster),
+);
+
+const dispatcher = new WebhookDispatcher(
+  "dispatcher",
+  {
+    namespace: config.dispatcherNamespace,
+    agentsNamespace: config.agentsNamespace,
+    queues: config.queues.map((queue) => ({ ...queue, templateName: templateNameFor(queue.key) })),
+    webhookSecret: config.webhookSecret,
+    previousWebhookSecret: config.previousWebhookSecret,
+    exposure: exposureOf(config),
+    replicas: config.dispatcherReplicas,
+    nodeImage: config.nodeImage,
+  },
+  { ...inCluster, dependsOn: [agents] },
+);
+
+/** Address for Buildkite; absent while nothing is exposed. */
+export const webhookUrl = dispatcher.webhookUrl;
+/** Address for DNS; absent while nothing is exposed. */
+export const webhookAddress = dispatcher.webhookAddress;
+/** What to do next, in words. */
+export const nextSteps = nextStepsFor(config, dispatcher);
+/** Name of the node pool at GKE; absent for target local. */
+export const nodePool = pool?.poolName;
+/** Namespace of the dispatcher. */
+export const dispatcherNamespace = dispatcher.namespace;
+/** Namespace of the builds. */
+export const agentsNamespace = agents.namespace;
+/** PodTemplates that Jobs are stamped from, in the order of the queues. */
+export const podTemplates = templates.map(({ templateName }) => templateName);
