@@ -172,7 +172,7 @@ const pulumi: CatalogueEntry = {
     package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
     ldflags: [`-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=${pulumiVersion}`],
     tags: ["osusergo", "grpcnotrace"],
-    seconds: 420,
+    seconds: 340,
   },
   megabytes: 110,
 };
@@ -180,10 +180,10 @@ const pulumi: CatalogueEntry = {
 /** The parts, in the order in which they are built: what shares packages stands together. */
 export const catalogue: readonly CatalogueEntry[] = [
   etcd,
-  kubernetes("kube-apiserver", 290, 85),
-  kubernetes("kube-controller-manager", 100, 75),
-  kubernetes("kube-scheduler", 40, 50),
-  kwok("kwok", 110, 70),
-  kwok("kwokctl", 20, 75),
+  kubernetes("kube-apiserver", 290, 100),
+  kubernetes("kube-controller-manager", 80, 90),
+  kubernetes("kube-scheduler", 10, 70),
+  kwok("kwok", 80, 60),
+  kwok("kwokctl", 20, 55),
   pulumi,
 ];
