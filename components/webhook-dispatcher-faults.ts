@@ -1,0 +1,49 @@
+import { type ArgumentFault, DNS_LABEL, integerWithin, textLike } from "./argument-rules";
+import type { WebhookDispatcherArgs } from "./webhook-dispatcher-args";
+
+/** Every argument of a WebhookDispatcher that breaks its rule. */
+export function webhookDispatcherFaults(args: WebhookDispatcherArgs): ArgumentFault[] {
+  const keys = args.queues.map(({ key }) => key);
+  const exposure = args.exposure ?? { type: "none" };
+  return [
+    ...textLike("namespace", args.namespace, DNS_LABEL, "a DNS label: 1 to 63 lower-case letters, digits and dashes"),
+    ...(args.namespace === args.agentsNamespace
+      ? [
+          {
+            path: "namespace",
+            reason: `must not be the agents' namespace ${args.agentsNamespace}: pods there are privileged`,
+          },
+        ]
+      : []),
+    ...(args.queues.length === 0 ? [{ path: "queues", reason: "must name at least one queue" }] : []),
+    ...keys.flatMap((key, index) =>
+      keys.indexOf(key) === index
+        ? []
+        : [{ path: `queues[${index}].key`, reason: `must be unique, got ${JSON.stringify(key)} twice` }],
+    ),
+    ...(args.queues.filter((queue) => queue.default === true).length > 1
+      ? [
+          {
+            path: "queues",
+            reason: "must hold at most one with default: true: a job without a queue can go to one only",
+          },
+        ]
+      : []),
+    ...integerWithin("replicas", args.replicas ?? 2, 1, 10),
+    ...integerWithin("createConcurrency", args.createConcurrency ?? 16, 1, 256),
+    ...(exposure.type === "ingress"
+      ? textLike("exposure.host", exposure.host, HOST, "a DNS name such as builds.example.com")
+      : []),
+    ...(exposure.type === "load-balancer" && exposure.internal !== true && exposure.tlsSecret === undefined
+      ? [
+          {
+            path: "exposure",
+            reason:
+              "of type load-balancer must be internal or have a tlsSecret: webhook bodies carry build environment and would cross the internet in clear",
+          },
+        ]
+      : []),
+  ];
+}
+
+const HOST = /^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]{2,}$/;

@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { parse } from "../../config";
+
+const GKE = {
+  target: "gke",
+  maxNodes: "4",
+  clusterName: "ci",
+  clusterLocation: "europe-west1",
+  agentToken: "an-agent-token",
+  webhookSecret: "a-webhook-secret-of-the-tests",
+};
+const LOCAL = {
+  target: "local",
+  maxNodes: "1",
+  kubeconfig: "/some/kubeconfig",
+  context: "kind-ci",
+  agentToken: "an-agent-token",
+  webhookSecret: "a-webhook-secret-of-the-tests",
+};
+
+function faults(raw: Record<string, string | undefined>, project: string | undefined = "acme"): string[] {
+  const set = Object.entries(raw).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return parse(Object.fromEntries(set), "test", project).faults;
+}
+
+describe("the stack configuration", () => {
+  it("is typed: numbers, switches and structures come out of Pulumi's texts", () => {
+    const queues = JSON.stringify([{ key: "default", default: true, tags: { docker: "true" }, timeoutMinutes: 30 }]);
+    const { values } = parse({ ...GKE, spot: "true", diskSizeGb: "50", queues }, "test", "acme");
+    assert.equal(values?.maxNodes, 4);
+    assert.equal(values.spot, true);
+    assert.equal(values.diskSizeGb, 50);
+    assert.deepEqual(values.queues?.[0]?.tags, { docker: "true" });
+  });
+
+  it("accepts a minimal stack of each target", () => {
+    assert.deepEqual(faults(GKE), []);
+    assert.deepEqual(faults(LOCAL, undefined), []);
+  });
+
+  it("keeps a token of digits a text", () => {
+    assert.equal(
+      parse({ ...GKE, agentToken: "12345678901234567890" }, "test", "acme").values?.agentToken,
+      "12345678901234567890",
+    );
+  });
+
+  const cases: [string, Record<string, string | undefined>, RegExp][] = [
+    ["a missing key", { ...GKE, maxNodes: undefined }, /^maxNodes is missing: set it with: pulumi config set maxNodes/],
+    [
+      "a missing secret",
+      { ...GKE, agentToken: undefined },
+      /^agentToken is missing: set it with: pulumi config set --secret agentToken$/,
+    ],
+    ["a wrong type", { ...GKE, maxNodes: "many" }, /^maxNodes must be a whole number, got "many"/],
+    ["half a node", { ...GKE, maxNodes: "1.5" }, /^maxNodes must be a whole number, got 1\.5/],
+    ["a value that is too small", { ...GKE, maxNodes: "0" }, /^maxNodes must be 1 or more, got 0/],
+    ["a value that is too large", { ...GKE, maxNodes: "1001" }, /^maxNodes must be 1000 or less, got 1001/],
+    ["a value that is not offered", { ...GKE, target: "eks" }, /^target must be one of gke, local, got "eks"/],
+    ["an unknown key", { ...GKE, maxNoods: "3" }, /^maxNoods is not a key of this program; did you mean maxNodes\?/],
+    [
+      "an unknown key of a queue",
+      { ...GKE, queues: '[{"key":"a","timoutMinutes":3}]' },
+      /^queues\[0\]\.timoutMinutes is not a key of this program; did you mean timeoutMinutes\?/,
+    ],
+    ["a queue key with a space", { ...GKE, queues: '[{"key":"a b"}]' }, /^queues\[0\]\.key must be 1 to 100 letters/],
+    ["a list that is none", { ...GKE, queues: "default" }, /^queues must be a list, got "default"/],
+    ["a queue named twice", { ...GKE, queues: '[{"key":"a"},{"key":"a"}]' }, /^queues holds a twice/],
+    [
+      "two default queues",
+      { ...GKE, queues: '[{"key":"a","default":true},{"key":"b","default":true}]' },
+      /^queues holds more than one with default: true/,
+    ],
+    [
+      "no cluster",
+      { ...GKE, clusterName: undefined },
+      /^clusterName and clusterLocation \(or clusterStack\) are missing/,
+    ],
+    [
+      "a cluster named in two ways",
+      { ...GKE, clusterStack: "acme/gke/dev" },
+      /^clusterStack and clusterName\/clusterLocation are both set/,
+    ],
+    ["a local key on GKE", { ...GKE, context: "kind-ci" }, /^context is for target local, but target is gke/],
+    ["a GKE key on a local cluster", { ...LOCAL, spot: "true" }, /^spot is for target gke, but target is local/],
+    ["no context", { ...LOCAL, context: undefined }, /^context is missing: target local needs it/],
+    [
+      "a GKE context as a local one",
+      { ...LOCAL, context: "gke_a_b_c" },
+      /^context must not be a GKE cluster's with target local/,
+    ],
+    [
+      "an ingress on a local cluster",
+      { ...LOCAL, exposure: "ingress", host: "a.example.com" },
+      /^exposure ingress needs target gke/,
+    ],
+    ["an ingress without host", { ...GKE, exposure: "ingress" }, /^host is missing: exposure ingress needs/],
+    [
+      "a host without ingress",
+      { ...GKE, host: "a.example.com" },
+      /^host is for exposure ingress, but exposure is none/,
+    ],
+    ["a host that is none", { ...GKE, exposure: "ingress", host: "nowhere" }, /^host must be a DNS name/],
+    [
+      "a public load balancer in clear",
+      { ...GKE, exposure: "load-balancer" },
+      /^exposure load-balancer needs internal: true or a tlsSecret/,
+    ],
+    [
+      "two kinds of git credentials",
+      { ...GKE, gitSshKey: "k", gitHttpsCredentials: "c" },
+      /^gitHttpsCredentials and gitSshKey are both set/,
+    ],
+    [
+      "one namespace for everything",
+      { ...GKE, agentsNamespace: "ci", dispatcherNamespace: "ci" },
+      /are both ci: build pods are privileged/,
+    ],
+  ];
+  for (const [what, raw, message] of cases) {
+    it(`refuses ${what}, in words that name key, value and fix`, () => {
+      const found = faults(raw);
+      assert.equal(found.length, 1, found.join("\n"));
+      assert.match(found[0] ?? "", message);
+    });
+  }
+
+  it("allows a GKE context where that is said", () => {
+    assert.deepEqual(faults({ ...LOCAL, context: "gke_a_b_c", allowGkeContext: "true" }, undefined), []);
+  });
+
+  it("asks for the project", () => {
+    assert.match(parse(GKE, "test", undefined).faults.join(), /gcp:project is missing/);
+  });
+
+  it("never shows a secret's value", () => {
+    const found = faults({ ...GKE, webhookSecret: "short-secret" });
+    assert.match(found[0] ?? "", /^webhookSecret must be 16 or more characters long, got a secret that is not shown/);
+    assert.doesNotMatch(found.join(), /short-secret/);
+  });
+
+  it("lists every fault at once", () => {
+    assert.equal(faults({ ...GKE, maxNodes: "0", spot: "maybe", targett: "x" }).length, 3);
+  });
+});

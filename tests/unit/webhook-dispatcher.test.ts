@@ -1,0 +1,279 @@
+import assert from "node:assert/strict";
+import * as pulumi from "@pulumi/pulumi";
+import { WebhookDispatcher, type WebhookDispatcherArgs } from "../../components";
+import { only, type Registration, registrationsOf } from "../support/mocks";
+
+const ARGS: WebhookDispatcherArgs = {
+  namespace: "ci-dispatcher",
+  agentsNamespace: "ci-agents",
+  queues: [{ key: "default", default: true, templateName: "default" }],
+  webhookSecret: "a-webhook-secret-of-the-tests",
+};
+const K8S = {
+  configMap: "kubernetes:core/v1:ConfigMap",
+  deployment: "kubernetes:apps/v1:Deployment",
+  ingress: "kubernetes:networking.k8s.io/v1:Ingress",
+  policy: "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy",
+  role: "kubernetes:rbac.authorization.k8s.io/v1:Role",
+  secret: "kubernetes:core/v1:Secret",
+  service: "kubernetes:core/v1:Service",
+};
+
+function dispatcher(args: Partial<WebhookDispatcherArgs> = {}, opts?: pulumi.ComponentResourceOptions) {
+  return registrationsOf(() => new WebhookDispatcher("dispatcher", { ...ARGS, ...args }, opts));
+}
+
+interface PodSpec {
+  securityContext: Record<string, unknown>;
+  terminationGracePeriodSeconds: number;
+  topologySpreadConstraints: { whenUnsatisfiable: string }[];
+  containers: {
+    securityContext: Record<string, unknown>;
+    env: { name: string; value?: string }[];
+    readinessProbe: { httpGet: { path: string; port: string; scheme: string } };
+    livenessProbe: { httpGet: { port: string } };
+    lifecycle: { preStop: { sleep: { seconds: number } } };
+    volumeMounts: { name: string; mountPath: string }[];
+  }[];
+  volumes: { name: string; configMap?: { name: string }; secret?: { secretName: string } }[];
+}
+
+function podOf(registrations: Registration[]) {
+  const spec = only(registrations, K8S.deployment).inputs["spec"] as {
+    replicas: number;
+    strategy: unknown;
+    template: { spec: PodSpec };
+  };
+  const [container] = spec.template.spec.containers;
+  assert.ok(container);
+  return { spec, pod: spec.template.spec, container };
+}
+
+describe("WebhookDispatcher", () => {
+  it("has exactly the rights it needs, in the agents' namespace only", async () => {
+    const registrations = await dispatcher();
+    const role = only(registrations, K8S.role).inputs;
+    assert.equal((role["metadata"] as Record<string, unknown>)["namespace"], "ci-agents");
+    assert.deepEqual(role["rules"], [
+      { apiGroups: ["batch"], resources: ["jobs"], verbs: ["create", "get", "list", "watch", "delete"] },
+      { apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "watch", "delete"] },
+      { apiGroups: [""], resources: ["podtemplates"], verbs: ["get", "list", "watch"] },
+    ]);
+    assert.equal(
+      registrations.some(({ type }) => type.includes("ClusterRole")),
+      false,
+    );
+  });
+
+  it("runs two replicas that the restricted Pod Security Standard admits, and rolls without a gap", async () => {
+    const { spec, pod, container } = podOf(await dispatcher());
+    assert.equal(spec.replicas, 2);
+    assert.deepEqual(spec.strategy, { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } });
+    assert.equal(pod.securityContext["runAsNonRoot"], true);
+    assert.deepEqual(pod.securityContext["seccompProfile"], { type: "RuntimeDefault" });
+    assert.deepEqual(container.securityContext, {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] },
+    });
+    assert.ok(pod.topologySpreadConstraints.every(({ whenUnsatisfiable }) => whenUnsatisfiable === "ScheduleAnyway"));
+  });
+
+  it("drains before it stops, and its grace period covers both", async () => {
+    const { pod, container } = podOf(await dispatcher());
+    assert.equal(container.lifecycle.preStop.sleep.seconds, 10);
+    assert.ok(pod.terminationGracePeriodSeconds >= 10 + 20, "preStop and 20 s to finish what was acknowledged");
+    assert.deepEqual(container.readinessProbe.httpGet, { path: "/readyz", port: "webhook", scheme: "HTTP" });
+    assert.equal(container.livenessProbe.httpGet.port, "operations");
+  });
+
+  it("ships bundle and settings under names that change with them, and the secret under one that never does", async () => {
+    const registrations = await dispatcher();
+    const names = new Set(
+      registrations
+        .filter(({ type }) => type === K8S.configMap)
+        .map(({ inputs }) => {
+          assert.equal(inputs["immutable"], true);
+          assert.equal((inputs["metadata"] as Record<string, unknown>)["name"], undefined);
+          return Object.keys(inputs["data"] as object).join();
+        }),
+    );
+    assert.deepEqual(names, new Set(["dispatcher.js", "settings.json"]));
+    const secret = only(registrations, K8S.secret);
+    assert.equal((secret.inputs["metadata"] as Record<string, unknown>)["name"], "buildkite-webhook");
+  });
+
+  it("keeps the webhook secret secret and out of everything but its Secret", async () => {
+    const registrations = await dispatcher({
+      webhookSecret: pulumi.secret("a-webhook-secret-of-the-tests"),
+      previousWebhookSecret: pulumi.secret("the-former-one-of-the-tests"),
+    });
+    for (const registration of registrations) {
+      const text = JSON.stringify(registration.inputs);
+      if (/a-webhook-secret-of-the-tests|the-former-one-of-the-tests/.test(text)) {
+        assert.ok(registration.secretPaths.length > 0, `${registration.type} marks it`);
+        assert.ok(
+          [K8S.secret, "buildkite-scale-to-zero:index:WebhookDispatcher"].includes(registration.type),
+          registration.type,
+        );
+      }
+    }
+    assert.deepEqual(only(registrations, K8S.secret).inputs["stringData"], {
+      current: "a-webhook-secret-of-the-tests",
+      previous: "the-former-one-of-the-tests",
+    });
+  });
+
+  it("tells the dispatcher its routes: queue, tags, cluster, template, mode", async () => {
+    const registrations = await dispatcher({
+      queues: [
+        { key: "default", default: true, templateName: "default" },
+        { key: "gpu", clusterId: "c-1", tags: { gpu: "true" }, templateName: "gpu", agentMode: "queue" },
+      ],
+    });
+    const data = only(registrations, K8S.configMap, "dispatcher-settings").inputs["data"] as Record<string, string>;
+    assert.deepEqual(JSON.parse(data["settings.json"] ?? ""), {
+      agentsNamespace: "ci-agents",
+      mode: "webhook-only",
+      queues: [
+        { key: "default", default: true, tags: ["queue=default"], template: "default", agentMode: "acquire" },
+        {
+          key: "gpu",
+          default: false,
+          clusterId: "c-1",
+          tags: ["gpu=true", "queue=gpu"],
+          template: "gpu",
+          agentMode: "queue",
+        },
+      ],
+      limits: { createConcurrency: 16, bufferSize: 1000 },
+    });
+  });
+
+  it("refuses Jobs of unknown templates in the agents' namespace", async () => {
+    const spec = only(await dispatcher(), K8S.policy).inputs["spec"] as { validations: { expression: string }[] };
+    assert.match(spec.validations[0]?.expression ?? "", /in \['default'\]$/);
+  });
+
+  it("exposes nothing by default", async () => {
+    const registrations = await dispatcher();
+    assert.equal(registrations.filter(({ type }) => type === K8S.ingress).length, 0);
+    const spec = only(registrations, K8S.service).inputs["spec"] as Record<string, unknown>;
+    assert.equal(spec["type"], "ClusterIP");
+  });
+
+  it("lets an Ingress pass one path of one host, over HTTPS only", async () => {
+    const registrations = await dispatcher({
+      exposure: {
+        type: "ingress",
+        host: "builds.example.com",
+        addressName: "address",
+        address: "203.0.113.9",
+        certificateName: "certificate",
+      },
+    });
+    const { metadata, spec } = only(registrations, K8S.ingress).inputs as {
+      metadata: { annotations: Record<string, string> };
+      spec: unknown;
+    };
+    assert.equal(metadata.annotations["kubernetes.io/ingress.allow-http"], "false");
+    assert.equal(metadata.annotations["ingress.gcp.kubernetes.io/pre-shared-cert"], "certificate");
+    assert.deepEqual(spec, {
+      rules: [
+        {
+          host: "builds.example.com",
+          http: {
+            paths: [
+              {
+                path: "/webhook",
+                pathType: "Exact",
+                backend: { service: { name: "dispatcher-service-abc1234", port: { name: "webhook" } } },
+              },
+            ],
+          },
+        },
+      ],
+    });
+  });
+
+  it("speaks HTTPS itself behind a public load balancer, probes included", async () => {
+    const registrations = await dispatcher({ exposure: { type: "load-balancer", tlsSecret: "tls" } });
+    const { container, pod } = podOf(registrations);
+    assert.equal(container.readinessProbe.httpGet.scheme, "HTTPS");
+    assert.ok(container.env.some(({ name, value }) => name === "DISPATCHER_TLS" && value === "/etc/dispatcher/tls"));
+    assert.ok(pod.volumes.some(({ secret }) => secret?.secretName === "tls"));
+    assert.deepEqual((only(registrations, K8S.service).inputs["spec"] as Record<string, unknown>)["ports"], [
+      { name: "webhook", port: 443, targetPort: "webhook" },
+    ]);
+  });
+
+  it("asks GKE for an internal address when told to", async () => {
+    const registrations = await dispatcher({ exposure: { type: "load-balancer", internal: true } });
+    const { annotations } = only(registrations, K8S.service).inputs["metadata"] as {
+      annotations: Record<string, string>;
+    };
+    assert.deepEqual(annotations, { "networking.gke.io/load-balancer-type": "Internal" });
+  });
+
+  it("is the parent of its children, names them after itself, and hands them the caller's provider", async () => {
+    const registrations = await registrationsOf(async () => {
+      const k8s = await import("@pulumi/kubernetes");
+      const provider = new k8s.Provider("mine", { kubeconfig: "{}" });
+      new WebhookDispatcher("dispatcher", ARGS, { providers: { kubernetes: provider } });
+    });
+    for (const child of registrations.filter(({ type }) => type.startsWith("kubernetes:"))) {
+      assert.match(child.name, /^dispatcher-/);
+      assert.match(child.parent, /WebhookDispatcher::dispatcher$/);
+      assert.match(child.provider, /::mine::/, `${child.name} uses the caller's provider`);
+    }
+  });
+
+  it("needs no known value at preview", async () => {
+    const registrations = await registrationsOf(() => new WebhookDispatcher("dispatcher", ARGS), { preview: true });
+    assert.equal(registrations.length, 14);
+  });
+
+  const refused: [string, Partial<WebhookDispatcherArgs>, RegExp][] = [
+    ["one namespace for everything", { namespace: "ci-agents" }, /namespace must not be the agents' namespace/],
+    ["no queue", { queues: [] }, /queues must name at least one queue/],
+    [
+      "a queue named twice",
+      {
+        queues: [
+          { key: "a", templateName: "a" },
+          { key: "a", templateName: "b" },
+        ],
+      },
+      /queues\[1\]\.key must be unique, got "a" twice/,
+    ],
+    [
+      "two default queues",
+      {
+        queues: [
+          { key: "a", default: true, templateName: "a" },
+          { key: "b", default: true, templateName: "b" },
+        ],
+      },
+      /at most one with default: true/,
+    ],
+    ["no replica", { replicas: 0 }, /replicas must be a whole number from 1 to 10, got 0/],
+    [
+      "a public load balancer in clear",
+      { exposure: { type: "load-balancer" } },
+      /must be internal or have a tlsSecret/,
+    ],
+    [
+      "a host that is none",
+      { exposure: { type: "ingress", host: "nowhere", addressName: "a", address: "b", certificateName: "c" } },
+      /exposure\.host must be a DNS name/,
+    ],
+  ];
+  for (const [what, args, message] of refused) {
+    it(`refuses ${what} before it creates anything`, async () => {
+      const registrations = await registrationsOf(() => {
+        assert.throws(() => new WebhookDispatcher("dispatcher", { ...ARGS, ...args }), message);
+      });
+      assert.equal(registrations.filter(({ type }) => type.startsWith("kubernetes:")).length, 0);
+    });
+  }
+});
