@@ -142,7 +142,12 @@ async function prepare(folder: string, parts: ControlPlaneParts, ports: ControlP
   const env = { PATH: bin, HOME: folder, KWOK_WORKDIR: folder };
   const clusterFolder = join(folder, "clusters", clusterName);
   const run = async (commandArguments: string[], signal?: AbortSignal) => {
-    const child = await runChild(join(bin, "kwokctl"), [...commandArguments, "--name", clusterName], { env, signal });
+    const child = await runChild(join(bin, "kwokctl"), [...commandArguments, "--name", clusterName], {
+      env,
+      signal,
+      // What it would do with the time is of no use: all it has begun is removed.
+      graceMilliseconds: 0,
+    });
     if (child.code !== 0) {
       throw new Error(`kwokctl ${commandArguments.slice(0, 2).join(" ")} failed:\n${child.stderr.trim()}`);
     }

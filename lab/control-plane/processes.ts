@@ -15,7 +15,10 @@ export async function identify(pid: number): Promise<ProcessIdentity | undefined
     // The name in parentheses may hold anything, blanks and parentheses too: the fields begin after the last one.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     const [state, startTime] = [fields[0], fields[19]];
-    return startTime === undefined || state === "Z" || state === "X" ? undefined : { pid, startTime };
+    if (startTime === undefined || state === "X") return undefined;
+    // Its first thread may have ended while others still hold its files and ports.
+    if (state === "Z" && (await readdir(`/proc/${pid}/task`)).length <= 1) return undefined;
+    return { pid, startTime };
   } catch {
     return undefined;
   }
@@ -35,6 +38,7 @@ export async function findProcessesOf(folder: string): Promise<ProcessIdentity[]
   for (const name of await readdir("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     const commandLine = await readFile(`/proc/${name}/cmdline`, "utf8").catch(() => "");
+    // A process that is ending has no command line any more; killProcessesOf remembers those it has seen.
     if (!commandLine.startsWith(`${folder}/`)) continue;
     const process = await identify(Number(name));
     if (process !== undefined) found.push(process);
@@ -51,24 +55,28 @@ const goneMilliseconds = 5000;
  * @throws when one of them is still there after 5 s.
  */
 export async function killProcessesOf(folder: string): Promise<number> {
-  const killed = new Set<number>();
+  const killed = new Map<number, ProcessIdentity>();
   const deadline = Date.now() + goneMilliseconds;
   for (;;) {
     // Again from the start: one of them may just have been starting another.
-    const found = await findProcessesOf(folder);
-    if (found.length === 0) return killed.size;
-    if (Date.now() > deadline) {
-      throw new Error(`still running after SIGKILL: ${found.map(({ pid }) => pid).join(", ")}`);
+    for (const one of await findProcessesOf(folder)) {
+      killed.set(one.pid, one);
+      if (await isRunning(one)) kill(one.pid);
     }
-    for (const one of found) {
-      if (!(await isRunning(one))) continue;
-      try {
-        process.kill(one.pid, "SIGKILL");
-        killed.add(one.pid);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-      }
+    const left: number[] = [];
+    for (const one of killed.values()) {
+      if (await isRunning(one)) left.push(one.pid);
     }
+    if (left.length === 0 && (await findProcessesOf(folder)).length === 0) return killed.size;
+    if (Date.now() > deadline) throw new Error(`still running after SIGKILL: ${left.join(", ")}`);
     await sleep(10);
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }

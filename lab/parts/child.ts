@@ -4,8 +4,10 @@ import { spawn } from "node:child_process";
 export interface ChildOptions {
   cwd?: string;
   env?: NodeJS.ProcessEnv;
-  /** Ends the whole process group: SIGTERM, after 2 s SIGKILL. */
+  /** Ends the whole process group: SIGTERM, then SIGKILL. */
   signal?: AbortSignal;
+  /** The time between the two, 2 s where nothing is said. */
+  graceMilliseconds?: number;
 }
 
 /** What a child process left behind. Both texts keep only their last 64 KiB. */
@@ -16,7 +18,7 @@ export interface ChildResult {
 }
 
 const keptCharacters = 65_536;
-const graceMilliseconds = 2000;
+const defaultGraceMilliseconds = 2000;
 
 /** The process groups that are running. */
 const groups = new Set<number>();
@@ -55,7 +57,7 @@ export async function runChild(
   let escalation: NodeJS.Timeout | undefined;
   const onAbort = () => {
     killGroup(pid, "SIGTERM");
-    escalation = setTimeout(killGroup, graceMilliseconds, pid, "SIGKILL");
+    escalation = setTimeout(killGroup, options.graceMilliseconds ?? defaultGraceMilliseconds, pid, "SIGKILL");
   };
   options.signal?.addEventListener("abort", onAbort, { once: true });
 

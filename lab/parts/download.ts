@@ -41,7 +41,7 @@ export async function fetchChecksum(download: Download, limit: Patience, signal?
       return await readChecksum(source, basename(new URL(download.url).pathname), both);
     } catch (error) {
       signal?.throwIfAborted();
-      reasons.push(describe(error));
+      reasons.push((error as Error).message);
     }
   }
   throw new Error(reasons.join("; "));

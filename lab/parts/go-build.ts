@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { CatalogueEntry } from "./catalogue";
@@ -60,6 +60,7 @@ export async function buildPart(
     ],
     { cwd: join(modules, build.module), env: goEnvironment(env, work), signal },
   );
+  await rm(work, { recursive: true, force: true });
   if (result.code !== 0) {
     const words = result.stderr.trim().split("\n").slice(-8).join("\n  ");
     throw new Error(

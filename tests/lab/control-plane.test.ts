@@ -269,8 +269,8 @@ describe("the control plane", function () {
     // An ended process may still be listed until process 1 has taken note of it: identify knows the difference.
     for (const pid of pids) assert.equal(await identify(pid), undefined, `process ${pid} is still there`);
     await assert.rejects(access(workDir));
-    await assert.rejects(call(second, "GET", "/readyz"), { code: "ECONNREFUSED" });
-    assert.equal((await call(controlPlane, "GET", "/readyz")).status, 200);
+    await assert.rejects(call(second, "GET", "/version"), { code: "ECONNREFUSED" });
+    assert.equal((await call(controlPlane, "GET", "/version")).status, 200);
   });
 
   for (const milliseconds of [50, 700, 2000]) {
