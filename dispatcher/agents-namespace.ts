@@ -1,0 +1,130 @@
+import { PROJECT, MANAGED_BY_LABEL } from "../components/contract";
+import type { JobManifest, PodTemplateObject } from "../components/stamp";
+import { KubernetesError, type KubernetesClient, type RequestOptions } from "./kubernetes/client";
+import { METADATA_ONLY, type Job, type MetadataOnly } from "./kubernetes/objects";
+import { codeOf } from "./kubernetes/exchange";
+import type { Metrics } from "./metrics";
+
+/** For one request; an answer later than this counts as none, and what happened is found out by asking again. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
+/** Selects what the dispatcher stamped. */
+export const OURS = { labelSelector: `${MANAGED_BY_LABEL}=${PROJECT}` };
+
+/**
+ * Every call the dispatcher makes besides its watches: what its Role must allow, in one place, timed. Reads go to the
+ * API server and see everything that was written before.
+ */
+export class AgentsNamespace {
+  readonly jobsPath: string;
+  readonly podsPath: string;
+  readonly templatesPath: string;
+  readonly #client: KubernetesClient;
+  readonly #metrics: Metrics;
+  #lastContact = 0;
+
+  constructor(client: KubernetesClient, namespace: string, metrics: Metrics) {
+    this.#client = client;
+    this.#metrics = metrics;
+    this.jobsPath = `/apis/batch/v1/namespaces/${namespace}/jobs`;
+    this.podsPath = `/api/v1/namespaces/${namespace}/pods`;
+    this.templatesPath = `/api/v1/namespaces/${namespace}/podtemplates`;
+  }
+
+  /** When the API server last answered, whatever it said; milliseconds since 1970. */
+  get lastContact(): number {
+    return this.#lastContact;
+  }
+
+  async createJob(manifest: JobManifest, signal: AbortSignal): Promise<void> {
+    // Of the answer nothing is used: the metadata is the smallest there is.
+    const options = { body: manifest, query: { fieldValidation: "Strict" }, accept: METADATA_ONLY, signal };
+    await this.#timed("create", "jobs", "POST", this.jobsPath, options);
+  }
+
+  /** `undefined` where there is none. */
+  readJob(name: string, signal: AbortSignal): Promise<Job | undefined> {
+    return this.#find("jobs", `${this.jobsPath}/${name}`, { signal });
+  }
+
+  /** Of the pod's metadata; `undefined` where there is none. */
+  readPod(name: string, signal: AbortSignal): Promise<MetadataOnly | undefined> {
+    return this.#find("pods", `${this.podsPath}/${name}`, { accept: METADATA_ONLY, signal });
+  }
+
+  /** `undefined` where there is none. */
+  readTemplate(name: string, signal: AbortSignal): Promise<PodTemplateObject | undefined> {
+    return this.#find("podtemplates", `${this.templatesPath}/${name}`, { signal });
+  }
+
+  /**
+   * Deletes this very Job and its pods. A plain DELETE of a Job would leave its pods running, and one without the uid
+   * would hit whatever has the name by now: for example the Job that another replica has just put there.
+   *
+   * @returns false when that Job is no longer there.
+   */
+  deleteJob(name: string, uid: string, signal: AbortSignal): Promise<boolean> {
+    return this.#delete("jobs", `${this.jobsPath}/${name}`, uid, "Foreground", signal);
+  }
+
+  /** Deletes this very pod. @returns false when that pod is no longer there. */
+  deletePod(name: string, uid: string, signal: AbortSignal): Promise<boolean> {
+    return this.#delete("pods", `${this.podsPath}/${name}`, uid, undefined, signal);
+  }
+
+  async #find<T>(resource: string, path: string, options: RequestOptions): Promise<T | undefined> {
+    try {
+      return await this.#timed<T>("get", resource, "GET", path, options);
+    } catch (error) {
+      if (error instanceof KubernetesError && error.status === 404) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+
+  async #delete(
+    resource: string,
+    path: string,
+    uid: string,
+    propagationPolicy: string | undefined,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const body = { apiVersion: "v1", kind: "DeleteOptions", preconditions: { uid }, propagationPolicy };
+    try {
+      await this.#timed("delete", resource, "DELETE", path, { body, accept: METADATA_ONLY, signal });
+      return true;
+    } catch (error) {
+      if (error instanceof KubernetesError && (error.status === 404 || error.status === 409)) {
+        return false;
+      }
+      throw error;
+    }
+  }
+
+  async #timed<T>(
+    verb: string,
+    resource: string,
+    method: "GET" | "POST" | "DELETE",
+    path: string,
+    options: RequestOptions,
+  ): Promise<T> {
+    const began = performance.now();
+    let code = "200";
+    try {
+      const answer = await this.#client.request<T>(method, path, { timeoutMs: REQUEST_TIMEOUT_MS, ...options });
+      this.#lastContact = Date.now();
+      return answer;
+    } catch (error) {
+      if (error instanceof KubernetesError) {
+        this.#lastContact = Date.now();
+        code = String(error.status);
+      } else {
+        code = codeOf(error) ?? "error";
+      }
+      throw error;
+    } finally {
+      this.#metrics.requests.observe({ verb, resource, code }, (performance.now() - began) / 1000);
+    }
+  }
+}

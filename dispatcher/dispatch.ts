@@ -1,0 +1,169 @@
+import { jobName } from "../components/contract";
+import type { AgentsNamespace } from "./agents-namespace";
+import { Gate } from "./gate";
+import { HeldJob } from "./held-job";
+import { messageOf, type Log } from "./log";
+import type { Metrics } from "./metrics";
+import type { DispatcherLimits } from "./settings";
+import { Pursuit, type Step } from "./pursuit";
+import type { Templates } from "./templates";
+import type { WaitingRoom } from "./waiting-room";
+import type { Outcome, Work } from "./work";
+
+export interface DispatchOptions {
+  api: AgentsNamespace;
+  templates: Templates;
+  room: WaitingRoom;
+  limits: DispatcherLimits;
+  metrics: Metrics;
+  log: Log;
+  /** A Job of ours was made that the watch may not have seen yet. */
+  onCreated: (name: string, queue: string) => void;
+}
+
+/**
+ * Makes one Job per scheduled job. What comes in is held until it is decided, at most `bufferSize` jobs; of those,
+ * `createConcurrency` talk to the API server at one time, the others wait their turn or for something to happen.
+ *
+ * Webhooks come in through {@link submit}. Whatever else learns of scheduled jobs hands them in the same way.
+ */
+export class Dispatch {
+  readonly #options: DispatchOptions;
+  readonly #gate: Gate;
+  readonly #held = new Map<string, HeldJob>();
+  readonly #abort = new AbortController();
+  #hurried = false;
+
+  constructor(options: DispatchOptions) {
+    this.#options = options;
+    this.#gate = new Gate(options.limits.createConcurrency);
+  }
+
+  /** Whether the next new job would find no place. */
+  get full(): boolean {
+    return this.#held.size >= this.#options.limits.bufferSize;
+  }
+
+  /** The jobs held, oldest first. */
+  held(): Iterable<HeldJob> {
+    return this.#held.values();
+  }
+
+  get heldCount(): number {
+    return this.#held.size;
+  }
+
+  /**
+   * Takes a job.
+   *
+   * @returns its outcome when it is decided (never rejected), the same for everybody who hands in the same job
+   * meanwhile; `undefined` when the buffer is full.
+   */
+  submit(work: Work): Promise<Outcome> | undefined {
+    const present = this.#held.get(work.job.uuid);
+    if (present !== undefined) {
+      present.join(work);
+      return present.result;
+    }
+    if (this.full) {
+      return undefined;
+    }
+    const held = new HeldJob(work);
+    this.#held.set(work.job.uuid, held);
+    held.result = this.#settle(held);
+    return held.result;
+  }
+
+  /**
+   * Brings what is held to an end: nobody waits for long from now on.
+   *
+   * @param milliseconds at the most; what is not decided by then is lost, and logged as such.
+   */
+  async finish(milliseconds: number): Promise<void> {
+    this.#hurried = true;
+    this.#options.room.hurry();
+    const all = Promise.all(Array.from(this.#held.values(), (held) => held.result));
+    const timer = setTimeout(() => {
+      this.#abort.abort();
+      this.#options.room.wakeAll();
+    }, milliseconds);
+    await all;
+    clearTimeout(timer);
+  }
+
+  async #settle(held: HeldJob): Promise<Outcome> {
+    const { uuid } = held.work.job;
+    let outcome: Outcome;
+    try {
+      outcome = await this.#pursue(held);
+    } catch (error) {
+      outcome = this.#abort.signal.aborted ? "lost" : "failed";
+      held.refusal = outcome === "failed" ? messageOf(error) : held.refusal;
+    }
+    this.#held.delete(uuid);
+    this.#record(held, outcome);
+    return outcome;
+  }
+
+  async #pursue(held: HeldJob): Promise<Outcome> {
+    const { room, api, templates, log, metrics } = this.#options;
+    const pursuit = new Pursuit({ api, templates, signal: this.#abort.signal, hurried: () => this.#hurried });
+    const name = jobName(held.work.job.uuid);
+    for (;;) {
+      const step: Step = await this.#gate.run(() => pursuit.step(held));
+      if (typeof step === "string") {
+        return step;
+      }
+      this.#abort.signal.throwIfAborted();
+      if (!held.waited.has(step.cause)) {
+        held.waited.add(step.cause);
+        const { uuid, queue } = held.work.job;
+        log.warn("waiting", { cause: step.cause, uuid, queue, job: name, why: step.why });
+      }
+      metrics.waits.inc({ cause: step.cause });
+      await room.wait(step.cause, name, step.milliseconds);
+    }
+  }
+
+  #record(held: HeldJob, outcome: Outcome): void {
+    const { metrics, log, onCreated } = this.#options;
+    const { job, route, arrivedAt, source } = held.work;
+    const name = jobName(job.uuid);
+    const seconds = (performance.now() - arrivedAt) / 1000;
+    metrics.decisions.inc({ queue: route.key, outcome });
+    if (outcome === "created" || outcome === "replaced") {
+      onCreated(name, route.key);
+      metrics.webhookToJob.observe({ queue: route.key }, seconds);
+      if (held.runnableAt !== undefined) {
+        const age = (Date.now() - held.runnableAt) / 1000;
+        metrics.runnableToJob.observe({ queue: route.key }, Math.max(age, 0));
+      }
+    }
+    const fields = {
+      ...{ decision: outcome, source, uuid: job.uuid, queue: route.key, pipeline: job.pipeline, job: name },
+      ...{ attempt: held.attempt, milliseconds: Math.round(seconds * 1e4) / 10 },
+      waited: held.waited.size === 0 ? undefined : [...held.waited],
+    };
+    switch (outcome) {
+      case "created":
+      case "replaced":
+      case "exists":
+      case "late_repeat":
+        log.info("job", fields);
+        break;
+      case "foreign":
+        log.error("job", { ...fields, why: `${name} exists and is not ours: it was left alone, the build has no pod` });
+        break;
+      case "exhausted":
+        log.error("job", { ...fields, why: "its last attempt ended without running it: see that Job's pod" });
+        break;
+      case "lost":
+        log.error("job", { ...fields, why: "the process had to end before there was a Job" });
+        break;
+      case "refused":
+      case "abandoned":
+      case "failed":
+        log.error("job", { ...fields, why: held.refusal });
+    }
+  }
+}

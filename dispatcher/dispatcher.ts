@@ -1,0 +1,207 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { AgentsNamespace } from "./agents-namespace";
+import { Connections } from "./connections";
+import { Dispatch } from "./dispatch";
+import { JobsWatch } from "./jobs-watch";
+import { KubernetesClient, type KubernetesConnection } from "./kubernetes/client";
+import { messageOf, type Log } from "./log";
+import { createMetrics } from "./metrics";
+import { Orphans } from "./orphans";
+import { Listener } from "./server";
+import type { DispatcherSettings } from "./settings";
+import { notReadyBecause, oldestHeldSeconds, readStatus } from "./status";
+import { Templates } from "./templates";
+import { WaitingRoom } from "./waiting-room";
+import { Webhook } from "./webhook";
+import type { WebhookSecrets } from "./webhook-secrets";
+
+export interface DispatcherOptions {
+  settings: DispatcherSettings;
+  secrets: WebhookSecrets;
+  connection: KubernetesConnection;
+  log: Log;
+  /** 0 for any. */
+  port: number;
+  /** 0 for any. */
+  operationsPort: number;
+  listenAddress?: string;
+  /** Makes the webhook port speak HTTPS. */
+  tls?: () => { cert: string; key: string };
+  podName: string;
+  version: string;
+  /** Memory, CPU and event loop among the metrics; only one dispatcher of a process may. */
+  processMetrics?: boolean;
+  /** Between two looks for orphaned pods, in milliseconds. */
+  orphansIntervalMs?: number;
+  /** Something that must not end has ended: the process should too. */
+  onFatal: (error: unknown) => void;
+}
+
+export interface RunningDispatcher {
+  port: number;
+  operationsPort: number;
+  /** Settled once the templates were read: `/readyz` answers 200 from then on. */
+  ready: Promise<void>;
+  /** Takes the certificate anew. */
+  renewTls(): void;
+  /**
+   * Graceful: serves on for a moment while it is taken out of the load balancer, finishes what it has acknowledged,
+   * then closes. What could not be finished is logged.
+   */
+  stop(): Promise<void>;
+}
+
+/** Connections to the webhook port. */
+const MOST_CONNECTIONS = 512;
+/** Serving on after the call to stop: for requests that were sent before the news had spread. */
+const DRAIN_MS = 1000;
+/** For what was acknowledged. */
+const FINISH_MS = 20_000;
+
+/** Starts the service; it listens when the promise is settled. */
+export async function startDispatcher(options: DispatcherOptions): Promise<RunningDispatcher> {
+  const { settings, log, connection, secrets } = options;
+  const { agentsNamespace: namespace, limits, queues } = settings;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  let draining = false;
+
+  const metrics = createMetrics(options.version);
+  if (options.processMetrics === true) {
+    metrics.readProcess();
+  }
+  // Creates, and beside them what must not wait behind creates: reads and deletes of orphans, templates, lists.
+  const client = new KubernetesClient(connection, {
+    maxSockets: limits.createConcurrency + 8,
+    userAgent: `buildkite-scale-to-zero-dispatcher/${options.version}`,
+  });
+  const api = new AgentsNamespace(client, namespace, metrics);
+  const room = new WaitingRoom();
+  const watchFailed = (resource: string) => (error: unknown) => {
+    metrics.informerErrors.inc({ resource });
+    log.warn("watch failed, will be tried again", { resource, error: messageOf(error) });
+  };
+  const names = new Set(queues.map(({ template }) => template));
+  const templates = new Templates({
+    ...{ client, api, namespace, names },
+    onChange: (template, change) => {
+      log.info("template", { template, change });
+    },
+    onError: watchFailed("podtemplates"),
+  });
+  const jobs = new JobsWatch({
+    ...{ client, api, namespace, queues: queues.map(({ key }) => key) },
+    onGone: (name) => {
+      room.onJobGone(name);
+    },
+    onFinished: (name) => {
+      room.onJobFinished(name);
+    },
+    onError: watchFailed("jobs"),
+  });
+  const onCreated = (name: string, queue: string): void => {
+    jobs.created(name, queue);
+  };
+  const dispatch = new Dispatch({ api, templates, room, limits, metrics, log, onCreated });
+  const orphans = new Orphans({
+    ...{ client, api, jobs, metrics, log, intervalMs: options.orphansIntervalMs },
+    onError: watchFailed("pods"),
+  });
+
+  const faults = (): string[] => notReadyBecause(templates, dispatch, draining);
+  const lastContact = (): number => Math.max(api.lastContact, templates.lastContact, jobs.lastContact);
+  const startedAt = new Date();
+
+  const handleWebhookPort = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (pathOf(request) === "/webhook") {
+      await webhook.handle(request, response);
+    } else {
+      answerProbe(request, response, faults);
+    }
+  };
+  const handleOperationsPort = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const path = pathOf(request);
+    if (path === "/metrics") {
+      response.writeHead(200, { "content-type": metrics.registry.contentType }).end(await metrics.registry.metrics());
+    } else if (path === "/status") {
+      const sources = { ...options, settings, startedAt, ready: faults, lastContact, dispatch, room, jobs, templates };
+      const status = readStatus({ ...sources, lastGenuineAt: () => webhook.lastGenuineAt });
+      response.writeHead(200, { "content-type": "application/json" }).end(`${JSON.stringify(status, undefined, 2)}\n`);
+    } else {
+      answerProbe(request, response, faults);
+    }
+  };
+
+  const { port, operationsPort, listenAddress: address, tls } = options;
+  const webhooks = new Listener({ port, address, tls, handle: handleWebhookPort });
+  const operations = new Listener({ port: operationsPort, address, handle: handleOperationsPort });
+  const event = tls === undefined ? "connection" : "secureConnection";
+  const connections = new Connections(webhooks.server, MOST_CONNECTIONS, event);
+  const webhook = new Webhook({ secrets, queues, dispatch, connections, metrics, log });
+
+  metrics.read({
+    inFlight: () => jobs.inFlight(),
+    held: () => {
+      const counts = room.counts();
+      const waiting = [...counts.values()].reduce((sum, count) => sum + count, 0);
+      return new Map<string, number>([...counts, ["creating", dispatch.heldCount - waiting]]);
+    },
+    oldestHeldSeconds: () => oldestHeldSeconds(dispatch),
+    bufferSize: limits.bufferSize,
+    lastContact,
+    ready: () => faults().length === 0,
+  });
+
+  const ready = templates.start(signal);
+  for (const endless of [jobs.start(signal), orphans.run(signal), ready]) {
+    endless.catch((error: unknown) => {
+      if (!signal.aborted) {
+        options.onFatal(error);
+      }
+    });
+  }
+  const listening = { port: await webhooks.listen(), operationsPort: await operations.listen() };
+  log.info("listening", { ...listening, tls: tls !== undefined });
+
+  const stop = async (): Promise<void> => {
+    draining = true;
+    log.info("stopping", { held: dispatch.heldCount });
+    await sleep(DRAIN_MS);
+    const deadline = performance.now() + FINISH_MS;
+    // What is held comes to its end while the last requests come to theirs: they wait for it.
+    await Promise.all([webhooks.close(FINISH_MS), dispatch.finish(FINISH_MS)]);
+    await dispatch.finish(Math.max(deadline - performance.now(), 0));
+    stopping.abort();
+    await operations.close(0);
+    client.close();
+    log.info("stopped");
+  };
+  let stopped: Promise<void> | undefined;
+  return {
+    ...listening,
+    ready,
+    renewTls: () => {
+      webhooks.renew();
+    },
+    stop: () => (stopped ??= stop()),
+  };
+}
+
+function pathOf(request: IncomingMessage): string {
+  const url = request.url ?? "";
+  const end = url.indexOf("?");
+  return end < 0 ? url : url.slice(0, end);
+}
+
+function answerProbe(request: IncomingMessage, response: ServerResponse, faults: () => string[]): void {
+  const path = pathOf(request);
+  if (path === "/healthz") {
+    response.writeHead(200).end("ok\n");
+  } else if (path === "/readyz") {
+    const found = faults();
+    response.writeHead(found.length === 0 ? 200 : 503).end(found.length === 0 ? "ok\n" : `${found.join(", ")}\n`);
+  } else {
+    response.writeHead(404).end();
+  }
+}

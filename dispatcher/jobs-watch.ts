@@ -1,0 +1,113 @@
+import { labelValue } from "../components/stamp";
+import { QUEUE_LABEL } from "../components/contract";
+import { OURS, type AgentsNamespace } from "./agents-namespace";
+import { isFinished } from "./judge";
+import type { KubernetesClient } from "./kubernetes/client";
+import { Informer } from "./kubernetes/informer";
+import type { Job } from "./kubernetes/objects";
+
+/** What memory holds of a Job. */
+export interface SeenJob {
+  readonly name: string;
+  readonly uid: string;
+  /** The label's value. */
+  readonly queue: string;
+  readonly finished: boolean;
+}
+
+export interface JobsWatchOptions {
+  client: KubernetesClient;
+  api: AgentsNamespace;
+  namespace: string;
+  /** Keys of the served queues. */
+  queues: readonly string[];
+  onGone: (name: string) => void;
+  onFinished: (name: string) => void;
+  onError: (error: unknown) => void;
+}
+
+/** A create that the watch has not shown after this long was deleted again in a gap of the watch. */
+const UNSEEN_LIMIT_MS = 60_000;
+
+/** Our Jobs as the watch last saw them: for counting and for waking those that wait, never for a decision. */
+export class JobsWatch {
+  readonly #informer: Informer<SeenJob, Job>;
+  readonly #namespace: string;
+  readonly #keys: ReadonlyMap<string, string>;
+  readonly #unseen = new Map<string, { queue: string; at: number }>();
+
+  constructor(options: JobsWatchOptions) {
+    this.#namespace = options.namespace;
+    this.#keys = new Map(options.queues.map((key) => [labelValue(key), key]));
+    this.#informer = new Informer({
+      client: options.client,
+      path: options.api.jobsPath,
+      query: OURS,
+      keep: (job) => ({
+        name: job.metadata.name,
+        uid: job.metadata.uid,
+        queue: job.metadata.labels?.[QUEUE_LABEL] ?? "",
+        finished: isFinished(job),
+      }),
+      onChange: (kind, job) => {
+        this.#unseen.delete(job.name);
+        if (kind === "deleted") {
+          options.onGone(job.name);
+        } else if (job.finished) {
+          options.onFinished(job.name);
+        }
+      },
+      onError: options.onError,
+    });
+  }
+
+  get synced(): boolean {
+    return this.#informer.synced;
+  }
+
+  get lastContact(): number {
+    return this.#informer.lastContact;
+  }
+
+  start(signal: AbortSignal): Promise<void> {
+    return this.#informer.start(signal);
+  }
+
+  get(name: string): SeenJob | undefined {
+    return this.#informer.get(this.#namespace, name);
+  }
+
+  /** We made this one; it counts from now on, whenever the watch will show it. */
+  created(name: string, queue: string): void {
+    const now = performance.now();
+    for (const [unseen, { at }] of this.#unseen) {
+      if (now - at < UNSEEN_LIMIT_MS) {
+        break;
+      }
+      this.#unseen.delete(unseen);
+    }
+    if (this.get(name)?.finished !== false) {
+      this.#unseen.set(name, { queue, at: now });
+    }
+  }
+
+  /** Live Jobs by queue key, our own creates not yet seen among them; counted anew each time. */
+  inFlight(): Map<string, number> {
+    const counts = new Map<string, number>([...this.#keys.values()].map((key) => [key, 0]));
+    const count = (queue: string): void => {
+      counts.set(queue, (counts.get(queue) ?? 0) + 1);
+    };
+    for (const job of this.#informer.list()) {
+      if (!job.finished) {
+        count(this.#keys.get(job.queue) ?? "other");
+      }
+    }
+    const now = performance.now();
+    for (const { queue, at } of this.#unseen.values()) {
+      if (now - at < UNSEEN_LIMIT_MS) {
+        count(queue);
+      }
+    }
+    return counts;
+  }
+}

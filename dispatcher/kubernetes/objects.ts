@@ -1,0 +1,33 @@
+/** The fields that are read of a batch/v1 Job. */
+export interface Job {
+  metadata: ObjectMeta;
+  status?: { completionTime?: string; conditions?: JobCondition[] | null };
+}
+
+export interface JobCondition {
+  type: string;
+  status: string;
+  lastTransitionTime?: string;
+}
+
+/** The fields that are read of any object's metadata. */
+export interface ObjectMeta {
+  name: string;
+  namespace?: string;
+  uid: string;
+  resourceVersion?: string;
+  deletionTimestamp?: string;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+  ownerReferences?: { kind: string; name: string; uid: string; controller?: boolean }[] | null;
+}
+
+/** Asks the API server for metadata only; lists and watches of pods get much smaller. */
+export const METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+/** The same of a collection. */
+export const METADATA_LIST_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+
+/** An object of which only the metadata is known. */
+export interface MetadataOnly {
+  metadata: ObjectMeta;
+}

@@ -1,0 +1,100 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+
+/** First part of every metric's name that is ours; those of the process have the usual names. */
+export const METRIC_PREFIX = "buildkite_dispatcher_";
+
+const FAST_BUCKETS = [0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300];
+
+/** What is read when somebody asks for the metrics, instead of being kept up to date all the time. */
+export interface Gauges {
+  /** Live Jobs by queue key. */
+  inFlight(): ReadonlyMap<string, number>;
+  /** Held jobs by what they wait for; `creating` for those that wait for nothing but their turn or an answer. */
+  held(): ReadonlyMap<string, number>;
+  /** Age of the job held longest, in seconds; 0 for none. */
+  oldestHeldSeconds(): number;
+  bufferSize: number;
+  /** When the API server last answered or sent anything, in milliseconds since 1970. */
+  lastContact(): number;
+  ready(): boolean;
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** The dispatcher's metrics, in a registry of their own so that several dispatchers fit in one process. */
+export function createMetrics(version: string) {
+  const registry = new Registry();
+  const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L> =>
+    new Counter({ name: METRIC_PREFIX + name, help, labelNames: [...labelNames], registers });
+  const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[]): Histogram<L> =>
+    new Histogram({
+      ...{ name: METRIC_PREFIX + name, help, labelNames: [...labelNames], registers },
+      buckets: FAST_BUCKETS,
+    });
+  new Gauge({
+    ...{ name: `${METRIC_PREFIX}build_info`, help: "Always 1; the labels tell what runs.", registers },
+    labelNames: ["version", "node"],
+  }).set({ version, node: process.version }, 1);
+
+  return {
+    registry,
+    webhooks: counter("webhooks_total", "Webhooks answered, by event and HTTP status.", ["event", "status"]),
+    rejected: counter("webhooks_rejected_total", "Requests to /webhook refused, by cause.", ["cause"]),
+    ignored: counter("webhooks_ignored_total", "Genuine webhooks that ask for no Job here, by cause.", ["cause"]),
+    decisions: counter("jobs_total", "Scheduled jobs decided, by queue and outcome.", ["queue", "outcome"]),
+    waits: counter("waits_total", "Times a held job had to wait, by cause.", ["cause"]),
+    orphans: counter("orphaned_pods_deleted_total", "Pods deleted because their Job was gone.", []),
+    webhookToJob: histogram("webhook_to_job_seconds", "From a webhook's arrival to its Job's creation.", ["queue"]),
+    runnableToJob: histogram("runnable_to_job_seconds", "From runnable at Buildkite to the Job's creation.", ["queue"]),
+    requests: histogram("kubernetes_request_seconds", "Requests to the API server, by their result.", [
+      ...(["verb", "resource", "code"] as const),
+    ]),
+    informerErrors: counter("informer_errors_total", "Failed lists and watches.", ["resource"]),
+
+    /** Registers what is read on demand. */
+    read(gauges: Gauges): void {
+      const gauge = <L extends string>(
+        name: string,
+        help: string,
+        labelNames: readonly L[],
+        collect: (gauge: Gauge<L>) => void,
+      ): void => {
+        new Gauge({
+          ...{ name: METRIC_PREFIX + name, help, labelNames: [...labelNames], registers },
+          collect() {
+            this.reset();
+            collect(this);
+          },
+        });
+      };
+      gauge("jobs_in_flight", "Live Jobs in the cluster, and our own creates not yet seen there.", ["queue"], (it) => {
+        gauges.inFlight().forEach((count, queue) => {
+          it.set({ queue }, count);
+        });
+      });
+      gauge("jobs_held", "Jobs held in memory, by what they wait for.", ["state"], (it) => {
+        gauges.held().forEach((count, state) => {
+          it.set({ state }, count);
+        });
+      });
+      gauge("oldest_held_seconds", "Age of the job held longest in memory.", [], (it) => {
+        it.set(gauges.oldestHeldSeconds());
+      });
+      gauge("buffer_size", "Jobs that may be held before webhooks are answered 503.", [], (it) => {
+        it.set(gauges.bufferSize);
+      });
+      gauge("kubernetes_last_contact_timestamp_seconds", "When the API server was last heard of.", [], (it) => {
+        it.set(gauges.lastContact() / 1000);
+      });
+      gauge("ready", "1 while /readyz answers 200.", [], (it) => {
+        it.set(gauges.ready() ? 1 : 0);
+      });
+    },
+
+    /** Memory, CPU, event loop and garbage collection of this process; once per process. */
+    readProcess(): void {
+      collectDefaultMetrics({ register: registry });
+    },
+  };
+}

@@ -1,0 +1,166 @@
+import { jobName } from "../components/contract";
+import { stamp, type JobManifest } from "../components/stamp";
+import type { AgentsNamespace } from "./agents-namespace";
+import { backoff } from "./backoff";
+import type { HeldJob } from "./held-job";
+import { judge } from "./judge";
+import { isRunnableSince } from "./late-repeat";
+import { messageOf } from "./log";
+import { failureOf } from "./refusal";
+import type { Templates } from "./templates";
+import type { WaitCause } from "./waiting-room";
+import type { Outcome } from "./work";
+
+/** A decision, or what to wait for before the next step. */
+export type Step = Outcome | { cause: WaitCause; milliseconds: number; why?: string };
+
+export interface PursuitOptions {
+  api: AgentsNamespace;
+  templates: Templates;
+  signal: AbortSignal;
+  /** Whether the process is about to end: then no attempt waits for its time. */
+  hurried: () => boolean;
+}
+
+/** How long a refusal is taken for a change under way. */
+const REFUSAL_LIMIT_MS = 60_000;
+
+/** How long the API server may be away, or a name taken by a Job on its way out. */
+const WAIT_LIMIT_MS = 3_600_000;
+
+/** The longest hint of the API server that is followed. */
+const LONGEST_HINT_MS = 60_000;
+
+/** One job's way to its Job, a step at a time: each is one create, and what follows from its answer. */
+export class Pursuit {
+  readonly #options: PursuitOptions;
+
+  constructor(options: PursuitOptions) {
+    this.#options = options;
+  }
+
+  /** Takes the next step. It ends without having changed anything but what it says. */
+  async step(held: HeldJob): Promise<Step> {
+    const early = held.notBefore - Date.now();
+    if (early > 0 && !this.#options.hurried()) {
+      return { cause: "attempt", milliseconds: early };
+    }
+    try {
+      const manifest = await this.#stamp(held);
+      if (typeof manifest === "string") {
+        return this.#refused(held, manifest);
+      }
+      await this.#options.api.createJob(manifest, this.#options.signal);
+      return held.attempt === 1 ? "created" : "replaced";
+    } catch (error) {
+      if (failureOf(error).kind !== "exists") {
+        return this.#failed(held, error);
+      }
+    }
+    try {
+      return await this.#existing(held);
+    } catch (error) {
+      return this.#failed(held, error);
+    }
+  }
+
+  /** The Job, or why there can be none. */
+  async #stamp(held: HeldJob): Promise<JobManifest | string> {
+    const { templates, signal } = this.#options;
+    const { job, route } = held.work;
+    const watched = held.freshSince === undefined ? templates.watched(route.template) : undefined;
+    const template = watched ?? (await templates.live(route.template, held.freshSince ?? Date.now(), signal));
+    if (template === undefined) {
+      return `there is no PodTemplate ${route.template}`;
+    }
+    try {
+      return stamp(template, job, held.attempt);
+    } catch (error) {
+      return messageOf(error);
+    }
+  }
+
+  /** The name is taken: by whom, and what follows. Everything is judged by what was just read. */
+  async #existing(held: HeldJob): Promise<Step> {
+    const { api, signal, hurried } = this.#options;
+    const { uuid } = held.work.job;
+    const name = jobName(uuid);
+    const existing = await api.readJob(name, signal);
+    if (existing === undefined) {
+      return this.#nameTaken(held, "it was just deleted");
+    }
+    const judgement = judge(existing, uuid, (endedAt) => isRunnableSince(held.runnableAt, endedAt));
+    switch (judgement.kind) {
+      case "foreign":
+        return "foreign";
+      case "live":
+        return "exists";
+      case "late-repeat":
+        return "late_repeat";
+      case "exhausted":
+        held.attempt = judgement.attempts;
+        return "exhausted";
+      case "ending":
+        return this.#bounded(held, "ending", 500, 5000, "its Job is about to finish");
+      case "terminating":
+        held.attempt = judgement.attempt;
+        held.notBefore = judgement.notBefore;
+        return this.#nameTaken(held, "a Job of this name is being deleted");
+      case "replace": {
+        const early = judgement.notBefore - Date.now();
+        if (early > 0 && !hurried()) {
+          return { cause: "attempt", milliseconds: early, why: `attempt ${judgement.attempt}` };
+        }
+        const deleted = await api.deleteJob(name, judgement.uid, signal);
+        if (deleted) {
+          held.attempt = judgement.attempt;
+        }
+        return this.#nameTaken(held, deleted ? "its finished Job is being deleted" : "its finished Job is gone");
+      }
+    }
+  }
+
+  #failed(held: HeldJob, error: unknown): Step {
+    const failure = failureOf(error);
+    const why = messageOf(error);
+    switch (failure.kind) {
+      case "quota":
+        // Whoever is woken by a Job's deletion is faster; this is for deletions that the watch does not tell.
+        return { cause: "quota", milliseconds: backoff(1000, 15_000, held.fail("quota").count), why };
+      case "refused":
+        return this.#refused(held, why);
+      case "exists":
+      case "unavailable": {
+        const hint = failure.kind === "unavailable" ? (failure.retryAfterMs ?? 0) : 0;
+        const step = this.#bounded(held, "api_server", 200, 10_000, why);
+        const least = Math.min(hint, LONGEST_HINT_MS) * (1 + Math.random() / 4);
+        return typeof step === "string" ? step : { ...step, milliseconds: Math.max(step.milliseconds, least) };
+      }
+    }
+  }
+
+  /** A clear no: from now on with a template that was read after it, until that has been refused for long enough. */
+  #refused(held: HeldJob, why: string): Step {
+    const fresh = held.freshSince !== undefined;
+    const { count, forMs } = held.fail("refusal");
+    held.refusal = why;
+    if (fresh && forMs >= REFUSAL_LIMIT_MS) {
+      return "refused";
+    }
+    held.freshSince = Date.now();
+    return { cause: "refusal", milliseconds: backoff(500, 5000, count), why };
+  }
+
+  #nameTaken(held: HeldJob, why: string): Step {
+    return this.#bounded(held, "name", 250, 5000, why);
+  }
+
+  #bounded(held: HeldJob, cause: WaitCause, first: number, longest: number, why: string): Step {
+    const { count, forMs } = held.fail(cause);
+    if (forMs >= WAIT_LIMIT_MS) {
+      held.refusal = why;
+      return "abandoned";
+    }
+    return { cause, milliseconds: backoff(first, longest, count), why };
+  }
+}

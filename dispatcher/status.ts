@@ -1,0 +1,73 @@
+import type { Dispatch } from "./dispatch";
+import type { JobsWatch } from "./jobs-watch";
+import type { DispatcherSettings } from "./settings";
+import type { Templates } from "./templates";
+import type { WaitingRoom } from "./waiting-room";
+
+/** What {@link readStatus} looks at. */
+export interface StatusSources {
+  settings: DispatcherSettings;
+  podName: string;
+  version: string;
+  startedAt: Date;
+  ready: () => string[];
+  lastContact: () => number;
+  lastGenuineAt: () => number;
+  dispatch: Dispatch;
+  room: WaitingRoom;
+  jobs: JobsWatch;
+  templates: Templates;
+}
+
+/** Why the process should get no webhooks just now; local matters only: an API server that is away is everybody's. */
+export function notReadyBecause(templates: Templates, dispatch: Dispatch, stopping: boolean): string[] {
+  return [
+    ...(stopping ? ["it is stopping"] : []),
+    ...(templates.synced ? [] : ["the templates were not read yet"]),
+    ...(dispatch.full ? ["its buffer is full"] : []),
+  ];
+}
+
+/** How things stand, for a person. */
+export function readStatus(sources: StatusSources): Record<string, unknown> {
+  const { settings, dispatch, room, jobs, templates } = sources;
+  const inFlight = jobs.inFlight();
+  const faults = sources.ready();
+  return {
+    ready: faults.length === 0,
+    notReadyBecause: faults,
+    mode: settings.mode,
+    version: sources.version,
+    pod: sources.podName,
+    startedAt: sources.startedAt.toISOString(),
+    lastWebhookAt: timeOf(sources.lastGenuineAt()),
+    kubernetes: { lastContactAt: timeOf(sources.lastContact()), jobsSynced: jobs.synced },
+    held: {
+      jobs: dispatch.heldCount,
+      bufferSize: settings.limits.bufferSize,
+      oldestSeconds: Math.round(oldestHeldSeconds(dispatch)),
+      waitingFor: Object.fromEntries(room.counts()),
+    },
+    queues: settings.queues.map((queue) => ({
+      key: queue.key,
+      clusterId: queue.clusterId,
+      default: queue.default,
+      agentMode: queue.agentMode,
+      template: queue.template,
+      templateFound: templates.watched(queue.template) !== undefined,
+      jobsInFlight: inFlight.get(queue.key) ?? 0,
+    })),
+  };
+}
+
+/** 0 where nothing is held. */
+export function oldestHeldSeconds(dispatch: Dispatch): number {
+  for (const { since } of dispatch.held()) {
+    return (performance.now() - since) / 1000;
+  }
+  return 0;
+}
+
+function timeOf(milliseconds: number): string | null {
+  return milliseconds === 0 ? null : new Date(milliseconds).toISOString();
+}
