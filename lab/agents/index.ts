@@ -1,0 +1,1 @@
+export { SimulatedAgents, type SimulatedAgentsOptions } from "./simulated-agents";

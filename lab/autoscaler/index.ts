@@ -1,0 +1,4 @@
+export { PoolAutoscaler, type AutoscalerEvent, type PoolAutoscalerOptions } from "./pool-autoscaler";
+export { allocatable, describeAllocatable, MACHINE_TYPES, SYSTEM_PODS, type MachineType } from "./machine-types";
+export { GKE_POOL_LABEL, readPool, type DeclaredPool, type PoolSpec } from "./pool";
+export { PROFILES, scaled, type AutoscalingProfile, type Timers } from "./timers";

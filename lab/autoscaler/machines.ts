@@ -1,0 +1,109 @@
+import type { KubernetesClient } from "../../dispatcher/kubernetes/client";
+import type { NodeState } from "./node";
+import { nodeName, nodeObject } from "./node-object";
+import type { PoolSpec } from "./pool";
+import type { Timers } from "./timers";
+
+/** A machine that was asked for and is not a ready node yet. */
+interface Machine {
+  readonly pool: string;
+  readonly name: string;
+  readonly zone: string;
+  readonly bootsAt: number;
+  readonly deadline: number;
+  /** Its Node object exists. */
+  registered: boolean;
+}
+
+/** What became of booting machines in one look. */
+export interface BootOutcome {
+  /** Ready nodes now. */
+  readonly ready: readonly string[];
+  /** Rule 5: not ready in time, given up; a Node object may be left. */
+  readonly failed: readonly string[];
+}
+
+/** The cloud's side of a pool: machines that boot for a while and then register their Node. */
+export class Machines {
+  private readonly booting = new Map<string, Machine>();
+  private ordered = 0;
+
+  constructor(
+    private readonly client: KubernetesClient,
+    private readonly timers: Pick<Timers, "bootTime" | "provisionTimeout">,
+  ) {}
+
+  /** Names of one pool's machines that are not ready nodes yet. */
+  of(pool: string): string[] {
+    return [...this.booting.values()].filter((machine) => machine.pool === pool).map(({ name }) => name);
+  }
+
+  /** Whether this node is one that is still booting. */
+  has(name: string): boolean {
+    return this.booting.has(name);
+  }
+
+  /** Asks for machines, spread over the pool's zones. */
+  order(pool: PoolSpec, count: number, now: number): void {
+    for (let made = 0; made < count; made += 1) {
+      const name = nodeName(pool);
+      this.booting.set(name, {
+        pool: pool.name,
+        name,
+        zone: pool.zones[this.ordered % pool.zones.length] ?? pool.location,
+        bootsAt: now + this.timers.bootTime,
+        deadline: now + this.timers.provisionTimeout,
+        registered: false,
+      });
+      this.ordered += 1;
+    }
+  }
+
+  /** Gives up a pool's booting machines. */
+  cancel(pool: string): void {
+    for (const name of this.of(pool)) {
+      this.booting.delete(name);
+    }
+  }
+
+  /** Registers those whose time has come; forgets those that are ready or too late. */
+  async look(
+    pool: PoolSpec,
+    template: NodeState,
+    node: (name: string) => NodeState | undefined,
+    now: number,
+    signal: AbortSignal,
+  ): Promise<BootOutcome> {
+    const ready: string[] = [];
+    const failed: string[] = [];
+    const due: Machine[] = [];
+    for (const machine of this.booting.values()) {
+      if (machine.pool !== pool.name) {
+        continue;
+      }
+      if (machine.registered && node(machine.name)?.ready === true) {
+        ready.push(machine.name);
+      } else if (now >= machine.deadline) {
+        failed.push(machine.name);
+      } else if (!machine.registered && now >= machine.bootsAt) {
+        due.push(machine);
+      }
+    }
+    for (const name of [...ready, ...failed]) {
+      this.booting.delete(name);
+    }
+    await Promise.all(
+      due.map(async (machine) => {
+        const body = nodeObject(pool, template, machine.name, machine.zone);
+        machine.registered = true;
+        try {
+          await this.client.request("POST", "/api/v1/nodes", { body, signal });
+        } catch (error) {
+          machine.registered = false;
+          throw error;
+        }
+      }),
+    );
+    return { ready, failed };
+  }
+}

@@ -1,0 +1,108 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { KubernetesError, type KubernetesClient } from "../../dispatcher/kubernetes/client";
+import { DELETION_TAINT, type NodeObject } from "./node";
+import { podState, type PodObject, type PodState } from "./pod";
+
+const NODES = "/api/v1/nodes";
+const POLL_MS = 200;
+
+/** How a node is taken away. */
+export interface RemovalOptions {
+  readonly client: KubernetesClient;
+  readonly signal: AbortSignal;
+  /** How long evicted pods may take to end. */
+  readonly graceMs: number;
+  /** Looks at the pods found on the node once no more can come; text to keep the node after all. */
+  readonly objection?: (pods: readonly PodState[]) => string | undefined;
+}
+
+/**
+ * Taints the node, asks the API server what runs on it now, evicts that, waits until it has ended and deletes the Node.
+ *
+ * @returns undefined when the node is gone, else why it stayed (its taint is taken off again).
+ */
+export async function removeNode(name: string, options: RemovalOptions): Promise<string | undefined> {
+  const { client, signal, graceMs, objection } = options;
+  if (!(await taint(client, name, true, signal))) {
+    return undefined;
+  }
+  // Between the decision and the taint the scheduler may have bound a pod here: only a live look can tell.
+  const pods = await livePods(client, name, signal);
+  const reason = objection?.(pods);
+  if (reason !== undefined) {
+    await taint(client, name, false, signal);
+    return reason;
+  }
+  const deadline = Date.now() + graceMs;
+  let left = pods.filter((pod) => !pod.terminal && pod.controller !== "DaemonSet" && !pod.mirror);
+  while (left.length > 0 && Date.now() < deadline) {
+    await Promise.all(left.filter((pod) => pod.deletionDue === undefined).map((pod) => evict(client, pod, signal)));
+    await sleep(POLL_MS, undefined, { signal });
+    left = (await livePods(client, name, signal)).filter(
+      (pod) => !pod.terminal && pod.controller !== "DaemonSet" && !pod.mirror,
+    );
+  }
+  // What is still here dies with the machine; the pod garbage collector finds it, as after any lost machine.
+  await ignoring(404, client.request("DELETE", `${NODES}/${name}`, { signal }));
+  return undefined;
+}
+
+async function livePods(client: KubernetesClient, node: string, signal: AbortSignal): Promise<PodState[]> {
+  const list = await client.request<{ items: PodObject[] }>("GET", "/api/v1/pods", {
+    query: { fieldSelector: `spec.nodeName=${node}` },
+    signal,
+  });
+  return list.items.map(podState);
+}
+
+async function evict(client: KubernetesClient, pod: PodState, signal: AbortSignal): Promise<void> {
+  const body = {
+    apiVersion: "policy/v1",
+    kind: "Eviction",
+    metadata: { name: pod.name, namespace: pod.namespace },
+  };
+  // 429: a disruption budget says not now; asked again by the loop.
+  const path = `/api/v1/namespaces/${pod.namespace}/pods/${pod.name}/eviction`;
+  await ignoring(429, ignoring(404, client.request("POST", path, { body, signal })));
+}
+
+/**
+ * Rule 14: puts the deletion taint on or takes it off; repeated when somebody else changed the node in between.
+ *
+ * @returns false when there is no such node.
+ */
+async function taint(client: KubernetesClient, name: string, on: boolean, signal: AbortSignal): Promise<boolean> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      const node = await client.request<NodeObject>("GET", `${NODES}/${name}`, { signal });
+      const others = (node.spec?.taints ?? []).filter(({ key }) => key !== DELETION_TAINT);
+      const mine = { key: DELETION_TAINT, value: String(Math.floor(Date.now() / 1000)), effect: "NoSchedule" };
+      await client.request("PATCH", `${NODES}/${name}`, {
+        contentType: "application/merge-patch+json",
+        body: {
+          metadata: { resourceVersion: node.metadata.resourceVersion },
+          spec: { taints: on ? [...others, mine] : others },
+        },
+        signal,
+      });
+      return true;
+    } catch (error) {
+      if (error instanceof KubernetesError && error.status === 404) {
+        return false;
+      }
+      if (!(error instanceof KubernetesError) || error.status !== 409 || attempt >= 5) {
+        throw error;
+      }
+    }
+  }
+}
+
+async function ignoring(status: number, request: Promise<unknown>): Promise<void> {
+  try {
+    await request;
+  } catch (error) {
+    if (!(error instanceof KubernetesError) || error.status !== status) {
+      throw error;
+    }
+  }
+}

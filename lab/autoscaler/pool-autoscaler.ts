@@ -1,0 +1,297 @@
+/**
+ * A stand-in for GKE's cluster autoscaler and its machines, for the node pools that `pulumi up` declared.
+ *
+ * Models: the rules of the upstream autoscaler that decide when nodes come and go (the numbers in the code are those of
+ * this list: 1 trigger, 2 template node, 3 fit, 4 bin-packing, 5 upcoming nodes, 6 back-off, 7 candidate filter,
+ * 8 utilization, 9 drain rules, 10 no place to move, 11 recheck list, 12 unneeded timer, 13 cooldown and minimum,
+ * 14 taint, 15 events), GKE's profiles, boot time, the pool's own minimum and maximum.
+ * Does not prove: that managed GKE runs these values (an inference from a published chart), real boot times, quota and
+ * stock-outs, the choice between several pools (each is served in turn), topology spread and pod affinity, disruption
+ * budgets during scale-down (only evictions ask them), or real allocatable sizes (machine-types.ts). Nodes are objects
+ * that kwok plays. All times are divided by one factor.
+ */
+import type { KubernetesClient } from "../../dispatcher/kubernetes/client";
+import { Informer } from "../../dispatcher/kubernetes/informer";
+import { Backoff } from "./backoff";
+import { drainVerdict } from "./drain";
+import { EventRecorder } from "./event-recorder";
+import { MACHINE_TYPES, type MachineType } from "./machine-types";
+import { Machines } from "./machines";
+import { nodeState, type NodeObject, type NodeState } from "./node";
+import { removeNode } from "./node-removal";
+import { pause } from "./pause";
+import { podState, type PodObject, type PodState } from "./pod";
+import { GKE_POOL_LABEL, readPool, templateNode, type DeclaredPool, type PoolSpec } from "./pool";
+import { ScaleDown } from "./scale-down";
+import { planScaleUp } from "./scale-up";
+import { PROFILES, scaled, type AutoscalingProfile, type Timers } from "./timers";
+
+/** Something the autoscaler did. */
+export interface AutoscalerEvent {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly kind: "scale-up" | "node-booted" | "scale-down" | "node-gone" | "stayed" | "failed" | "pool-gone";
+  readonly message: string;
+}
+
+/** How to make a {@link PoolAutoscaler}. */
+export interface PoolAutoscalerOptions {
+  readonly client: KubernetesClient;
+  /** The pools as they are declared now; asked in every loop, so that a changed maximum counts at once. */
+  readonly pool: () => DeclaredPool | readonly DeclaredPool[] | undefined;
+  /** The cluster's profile. */
+  readonly profile: AutoscalingProfile;
+  /** All times are divided by it; 1 or more. */
+  readonly timeScale: number;
+  /** Default: the model's own table. */
+  readonly machineTypes?: ReadonlyMap<string, MachineType>;
+  /** Single timers other than the profile's, unscaled milliseconds. */
+  readonly timers?: Partial<Timers>;
+  /** Hears each event as it happens. */
+  readonly onEvent?: (event: AutoscalerEvent) => void;
+}
+
+type Objection = (pods: readonly PodState[]) => string | undefined;
+
+/** See the top of this file. */
+export class PoolAutoscaler {
+  /** Everything it did, oldest first. */
+  readonly events: AutoscalerEvent[] = [];
+  /** Most nodes at one time, booting ones included: the model's own count. The lab's verdict counts by a watch. */
+  peakNodes = 0;
+  private readonly timers: Timers;
+  private readonly machineTypes: ReadonlyMap<string, MachineType>;
+  private readonly stopping = new AbortController();
+  private readonly pods: Informer<PodState, PodObject>;
+  private readonly nodeInformer: Informer<NodeState, NodeObject>;
+  private readonly recorder: EventRecorder;
+  private readonly machines: Machines;
+  private readonly scaleDown: ScaleDown;
+  private readonly backoffs = new Map<string, Backoff>();
+  private readonly removals = new Map<string, Promise<void>>();
+  private readonly seenPools = new Set<string>();
+  private readonly closingPools = new Set<string>();
+  private loop: Promise<void> | undefined;
+
+  constructor(private readonly options: PoolAutoscalerOptions) {
+    const { client } = options;
+    this.timers = scaled({ ...PROFILES[options.profile], ...options.timers }, options.timeScale);
+    this.machineTypes = options.machineTypes ?? MACHINE_TYPES;
+    this.scaleDown = new ScaleDown(this.timers);
+    this.machines = new Machines(client, this.timers);
+    this.pods = new Informer({ client, path: "/api/v1/pods", keep: podState });
+    this.nodeInformer = new Informer({ client, path: "/api/v1/nodes", keep: nodeState });
+    this.recorder = new EventRecorder(client, this.stopping.signal);
+  }
+
+  /** Resolves once pods and nodes were read; the loop then runs by itself. */
+  async start(): Promise<void> {
+    const { signal } = this.stopping;
+    await Promise.all([this.pods.start(signal), this.nodeInformer.start(signal)]);
+    this.loop = this.run();
+  }
+
+  /** Ends the loop and removals under way; nodes stay as they are. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.loop;
+    await Promise.allSettled(this.removals.values());
+  }
+
+  /** Names of the pools' nodes that exist or are booting. */
+  nodes(): string[] {
+    return this.declared().flatMap((pool) => this.members(pool.name));
+  }
+
+  /**
+   * Drains a pool's nodes and removes them, as GKE does when a pool is deleted; safe-to-evict does not hold it up. The
+   * pool gets no new nodes from the call on.
+   *
+   * @returns once the last node is gone.
+   */
+  async removePool(name: string): Promise<void> {
+    this.closingPools.add(name);
+    this.machines.cancel(name);
+    const nodes = this.nodeInformer.list().filter((node) => node.labels[GKE_POOL_LABEL] === name);
+    await Promise.all(nodes.map((node) => this.remove(node.name, "its pool is deleted", () => undefined)));
+    if (this.seenPools.delete(name)) {
+      this.tell("pool-gone", `${name}, with ${nodes.length} nodes at its end`);
+    }
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      try {
+        await this.scan(Date.now());
+      } catch (error) {
+        this.tellFailure("scan", error);
+      }
+      await pause(this.timers.scanInterval, signal);
+    }
+  }
+
+  private async scan(now: number): Promise<void> {
+    const declared = this.declared();
+    const names = new Set(declared.map(({ name }) => name));
+    for (const gone of [...this.seenPools].filter((name) => !names.has(name) && !this.closingPools.has(name))) {
+      void this.removePool(gone);
+    }
+    for (const closed of [...this.closingPools].filter((name) => !names.has(name) && !this.seenPools.has(name))) {
+      this.closingPools.delete(closed);
+    }
+    for (const pool of declared.filter(({ name }) => !this.closingPools.has(name)).map(readPool)) {
+      await this.boot(pool, now);
+      this.grow(pool, now);
+      this.shrink(pool, now);
+    }
+    this.peakNodes = Math.max(this.peakNodes, this.nodes().length);
+  }
+
+  private declared(): readonly DeclaredPool[] {
+    const pools = this.options.pool() ?? [];
+    return Array.isArray(pools) ? (pools as readonly DeclaredPool[]) : [pools as DeclaredPool];
+  }
+
+  /** Names of one pool's nodes: Node objects and machines that are still booting. */
+  private members(pool: string): string[] {
+    const registered = this.nodeInformer.list().filter((node) => node.labels[GKE_POOL_LABEL] === pool);
+    return [...new Set([...registered.map(({ name }) => name), ...this.machines.of(pool)])];
+  }
+
+  private async boot(pool: PoolSpec, now: number): Promise<void> {
+    if (!this.seenPools.has(pool.name)) {
+      this.seenPools.add(pool.name);
+      this.order(pool, pool.initialNodes, now, "its initial size");
+    }
+    const { ready, failed } = await this.machines.look(
+      pool,
+      templateNode(pool, this.machineTypes),
+      (name) => this.nodeInformer.get("", name),
+      now,
+      this.stopping.signal,
+    );
+    for (const name of ready) {
+      this.tell("node-booted", name);
+    }
+    for (const name of failed) {
+      this.backoff(pool.name).fail(now);
+      this.tell("failed", `${name} was not ready in time`);
+      void this.remove(name, "it never became ready", () => undefined);
+    }
+  }
+
+  private grow(pool: PoolSpec, now: number): void {
+    const current = this.members(pool.name).length;
+    const plan = planScaleUp({
+      pods: this.pods.list(),
+      readyNodes: this.nodeInformer.list().filter((node) => node.ready && !this.machines.has(node.name)),
+      upcoming: this.machines.of(pool.name).length,
+      current,
+      maxNodes: pool.maxNodes,
+      template: templateNode(pool, this.machineTypes),
+      now,
+    });
+    // Rule 6.
+    const count = this.backoff(pool.name).active(now) ? 0 : plan.count;
+    this.order(pool, count, now, `${plan.triggered.length} pods`);
+    if (count > 0) {
+      const change = `[{${pool.name} ${current}->${current + count} (max: ${pool.maxNodes})}]`;
+      for (const pod of plan.triggered) {
+        this.recorder.record(pod, "TriggeredScaleUp", `pod triggered scale-up: ${change}`);
+      }
+    }
+    for (const { pod, reason } of plan.notTriggered) {
+      this.recorder.record(pod, "NotTriggerScaleUp", `pod didn't trigger scale-up: ${reason}`);
+    }
+  }
+
+  private order(pool: PoolSpec, count: number, now: number, why: string): void {
+    if (count > 0) {
+      const before = this.members(pool.name).length;
+      this.machines.order(pool, count, now);
+      this.scaleDown.added(now);
+      this.tell("scale-up", `${pool.name} ${before}->${before + count} (max: ${pool.maxNodes}) for ${why}`);
+    }
+  }
+
+  private shrink(pool: PoolSpec, now: number): void {
+    const context = { localStorageBlocks: false, hasBudget: () => false, budgetForbids: () => false };
+    const staying = this.members(pool.name).filter((name) => !this.removals.has(name)).length;
+    const due = this.scaleDown.step({
+      ...context,
+      now,
+      nodes: this.nodeInformer.list(),
+      pods: this.pods.list(),
+      inPool: (node) => node.labels[GKE_POOL_LABEL] === pool.name && !this.machines.has(node.name),
+      deleting: new Set(this.removals.keys()),
+      mayGo: Math.max(0, staying - pool.minNodes),
+    });
+    for (const { node, evict } of due) {
+      const planned = new Set(evict.map(({ uid }) => uid));
+      void this.remove(node, evict.length === 0 ? "empty" : `${evict.length} pods to move`, (pods) => {
+        const late = pods.find((pod) => {
+          const verdict = drainVerdict(pod, { ...context, now: Date.now() });
+          return verdict.kind === "block" || (verdict.kind === "drain" && !pod.terminal && !planned.has(pod.uid));
+        });
+        return late === undefined ? undefined : `${late.namespace}/${late.name} came in between`;
+      });
+    }
+  }
+
+  private remove(name: string, why: string, objection: Objection): Promise<void> {
+    const underWay = this.removals.get(name);
+    if (underWay !== undefined) {
+      return underWay;
+    }
+    this.tell("scale-down", `${name}: ${why}`);
+    const removal = this.removeNow(name, objection).finally(() => this.removals.delete(name));
+    this.removals.set(name, removal);
+    return removal;
+  }
+
+  private async removeNow(name: string, objection: Objection): Promise<void> {
+    const { client } = this.options;
+    const { signal } = this.stopping;
+    try {
+      const stayed = await removeNode(name, { client, signal, graceMs: this.timers.maxGracefulTermination, objection });
+      if (stayed !== undefined) {
+        this.scaleDown.failed(name, Date.now());
+        this.tell("stayed", `${name}: ${stayed}`);
+        return;
+      }
+      // Until our own watch has seen it go, the node must count as being removed, or it would be removed twice.
+      while (!isAborted(signal) && this.nodeInformer.get("", name) !== undefined) {
+        await pause(50, signal);
+      }
+      this.scaleDown.deleted(Date.now());
+      this.tell("node-gone", name);
+    } catch (error) {
+      this.scaleDown.failed(name, Date.now());
+      this.tellFailure(name, error);
+    }
+  }
+
+  private backoff(pool: string): Backoff {
+    const known = this.backoffs.get(pool) ?? new Backoff(this.timers);
+    this.backoffs.set(pool, known);
+    return known;
+  }
+
+  private tellFailure(what: string, error: unknown): void {
+    if (!this.stopping.signal.aborted) {
+      this.tell("failed", `${what}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  private tell(kind: AutoscalerEvent["kind"], message: string): void {
+    const event = { at: Date.now(), kind, message };
+    this.events.push(event);
+    this.options.onEvent?.(event);
+  }
+}
+
+/** A call, because the compiler takes a property that was read before an `await` as unchanged after it. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}

@@ -1,0 +1,273 @@
+import { randomBytes } from "node:crypto";
+import { HttpProblem } from "./http-routes";
+import type { BuildRequest, FakeJob, JobMoment, JobResult } from "./job";
+import type { SeededRandom } from "./seeded-random";
+
+/** An agent that has registered. */
+export interface FakeAgent {
+  readonly id: string;
+  readonly name: string;
+  readonly accessToken: string;
+  /** `k=v` tags, the queue's among them. */
+  readonly tags: readonly string[];
+  /** True for agents in acquire mode: they never get a job by ping. */
+  ignoresDispatch: boolean;
+  readonly registeredAt: number;
+  connected: boolean;
+  /** Epoch milliseconds of its last call. */
+  lastSeen: number;
+  /** The job it has, until it finishes. */
+  jobId?: string;
+}
+
+/**
+ * Buildkite's own record: jobs, agents and the only transitions that exist. The routes call these methods and nothing
+ * else changes a job's state. A transition from the wrong state throws {@link HttpProblem} with the status that the
+ * agent API answers.
+ */
+export class Board {
+  readonly jobs = new Map<string, FakeJob>();
+  /** By access token. */
+  readonly agents = new Map<string, FakeAgent>();
+  /** Agent tokens that may register. */
+  readonly agentTokens: Set<string>;
+  /** What clients did against the API's rules: an empty list at the end of a run is part of its result. */
+  readonly violations: string[] = [];
+  private readonly agentsById = new Map<string, FakeAgent>();
+  private builds = 0;
+
+  constructor(
+    agentToken: string,
+    private readonly random: SeededRandom,
+    private readonly tell: (job: FakeJob, moment: JobMoment) => void,
+  ) {
+    this.agentTokens = new Set([agentToken]);
+  }
+
+  /** Adds a job in a build of its own. */
+  addJob(build: BuildRequest): FakeJob {
+    this.builds += 1;
+    const job: FakeJob = {
+      id: this.random.uuid(),
+      buildId: this.random.uuid(),
+      buildNumber: this.builds,
+      pipeline: build.pipeline ?? "web",
+      queue: build.queue,
+      agentQueryRules: [`queue=${build.queue}`, ...(build.agentQueryRules ?? [])],
+      seconds: build.seconds,
+      exitStatus: build.exitStatus ?? 0,
+      state: build.state ?? "scheduled",
+      token: `bkjt_${randomBytes(16).toString("hex")}`,
+      scheduledAt: Date.now(),
+      starts: 0,
+      refusals: 0,
+      webhooks: [],
+      laterWebhooks: [],
+      chunks: new Map(),
+    };
+    this.jobs.set(job.id, job);
+    this.tell(job, "scheduled");
+    return job;
+  }
+
+  /** The job of that id. @throws HttpProblem 404. */
+  job(id: string): FakeJob {
+    const job = this.jobs.get(id);
+    if (job === undefined) {
+      throw new HttpProblem(404, "Job not found");
+    }
+    return job;
+  }
+
+  /** The job of that id, called with its own token. @throws HttpProblem 404, 401. */
+  jobCalledWith(id: string, token: string | undefined): FakeJob {
+    const job = this.job(id);
+    if (token !== job.token) {
+      throw new HttpProblem(401, "This route wants the job's own token");
+    }
+    const agent = this.agentOf(job);
+    if (agent !== undefined) {
+      agent.lastSeen = Date.now();
+    }
+    return job;
+  }
+
+  /** The agent of that access token. @throws HttpProblem 401. */
+  agentCalledWith(token: string | undefined): FakeAgent {
+    const agent = token === undefined ? undefined : this.agents.get(token);
+    if (agent === undefined) {
+      throw new HttpProblem(401, "This route wants the access token of a registered agent");
+    }
+    agent.lastSeen = Date.now();
+    return agent;
+  }
+
+  /** Registers an agent. */
+  register(name: string, tags: readonly string[], ignoresDispatch: boolean): FakeAgent {
+    const now = Date.now();
+    const agent: FakeAgent = {
+      id: this.random.uuid(),
+      name,
+      accessToken: `bkat_${randomBytes(16).toString("hex")}`,
+      tags,
+      ignoresDispatch,
+      registeredAt: now,
+      connected: false,
+      lastSeen: now,
+    };
+    this.agents.set(agent.accessToken, agent);
+    this.agentsById.set(agent.id, agent);
+    return agent;
+  }
+
+  /** The job a ping hands to this agent: the one it was given already, else the oldest whose rules its tags meet. */
+  assign(agent: FakeAgent): FakeJob | undefined {
+    if (agent.jobId !== undefined) {
+      const held = this.jobs.get(agent.jobId);
+      return held?.state === "assigned" ? held : undefined;
+    }
+    if (agent.ignoresDispatch || !agent.connected) {
+      return undefined;
+    }
+    for (const job of this.jobs.values()) {
+      if (job.state === "scheduled" && meets(agent.tags, job.agentQueryRules)) {
+        job.state = "assigned";
+        job.agentId = agent.id;
+        agent.jobId = job.id;
+        return job;
+      }
+    }
+    return undefined;
+  }
+
+  /** scheduled -> accepted, by id. A repeat by the same agent before the start gets the same job again. */
+  acquire(job: FakeJob, agent: FakeAgent): FakeJob {
+    if (job.state === "waiting" || job.state === "limited") {
+      throw new HttpProblem(423, `The job is ${job.state}`, { "Retry-After": "1" });
+    }
+    if (job.state === "accepted" && job.agentId === agent.id) {
+      return job;
+    }
+    if (job.state !== "scheduled" || !agent.connected) {
+      job.refusals += 1;
+      this.tell(job, "refused");
+      throw new HttpProblem(422, agent.connected ? `The job is ${job.state}` : "The agent has not connected");
+    }
+    return this.give(job, agent);
+  }
+
+  /** assigned -> accepted, for the agent that the job was assigned to. */
+  accept(job: FakeJob, agent: FakeAgent): FakeJob {
+    if (job.agentId !== agent.id || (job.state !== "assigned" && job.state !== "accepted")) {
+      throw new HttpProblem(422, `The job is ${job.state} and not assigned to this agent`);
+    }
+    return job.state === "accepted" ? job : this.give(job, agent);
+  }
+
+  /** accepted -> running. */
+  start(job: FakeJob): void {
+    // Counted even when refused: whoever asks to start a started job is running the build a second time.
+    job.starts += job.state === "canceled" || job.state === "canceling" ? 0 : 1;
+    if (job.state !== "accepted") {
+      throw new HttpProblem(422, `The job is ${job.state}`);
+    }
+    job.state = "running";
+    job.startedAt = Date.now();
+    this.tell(job, "started");
+  }
+
+  /** running or canceling -> finished or canceled. */
+  finish(job: FakeJob, result: JobResult): void {
+    if (job.state !== "running" && job.state !== "canceling") {
+      throw new HttpProblem(422, `The job is ${job.state}`);
+    }
+    job.state = job.state === "running" ? "finished" : "canceled";
+    this.end(job, result);
+  }
+
+  /** What a person's Cancel does: at once without an agent, else the agent finds `canceling` in its next poll. */
+  cancel(job: FakeJob): void {
+    if (job.state === "finished" || job.state === "canceled" || job.state === "canceling") {
+      return;
+    }
+    job.canceledAt = Date.now();
+    const agent = this.agentOf(job);
+    if (job.state === "running" || job.state === "accepted") {
+      job.state = "canceling";
+    } else {
+      if (agent !== undefined) {
+        delete agent.jobId;
+      }
+      job.state = "canceled";
+    }
+    this.tell(job, "canceled");
+  }
+
+  /** Takes the agent off; a job it was only assigned goes back into the queue. */
+  disconnect(agent: FakeAgent): void {
+    agent.connected = false;
+    const job = agent.jobId === undefined ? undefined : this.jobs.get(agent.jobId);
+    if (job?.state === "assigned") {
+      job.state = "scheduled";
+      delete job.agentId;
+      delete agent.jobId;
+    }
+  }
+
+  /** Ends the jobs of agents not heard of for `afterMs`, as Buildkite does with lost agents. */
+  loseAgents(afterMs: number): void {
+    const limit = Date.now() - afterMs;
+    for (const agent of this.agents.values()) {
+      if (!agent.connected || agent.lastSeen > limit) {
+        continue;
+      }
+      const job = agent.jobId === undefined ? undefined : this.jobs.get(agent.jobId);
+      this.disconnect(agent);
+      if (job !== undefined && (job.state === "accepted" || job.state === "running" || job.state === "canceling")) {
+        job.state = "finished";
+        this.end(job, { exitStatus: "-1", signalReason: "agent_lost" });
+      }
+    }
+  }
+
+  private give(job: FakeJob, agent: FakeAgent): FakeJob {
+    job.state = "accepted";
+    job.agentId = agent.id;
+    job.agentName = agent.name;
+    job.registeredAt = agent.registeredAt;
+    job.acquiredAt = Date.now();
+    agent.jobId = job.id;
+    this.tell(job, "acquired");
+    return job;
+  }
+
+  private end(job: FakeJob, result: JobResult): void {
+    job.finishedAt = Date.now();
+    job.result = result;
+    const agent = this.agentOf(job);
+    if (agent !== undefined) {
+      delete agent.jobId;
+    }
+    this.tell(job, "finished");
+  }
+
+  private agentOf(job: FakeJob): FakeAgent | undefined {
+    return job.agentId === undefined ? undefined : this.agentsById.get(job.agentId);
+  }
+}
+
+/** Whether an agent with these tags may run a job with these rules; `*` or an empty value in a rule matches any. */
+export function meets(tags: readonly string[], rules: readonly string[]): boolean {
+  return rules.every((rule) => {
+    const at = rule.indexOf("=");
+    const key = at < 0 ? rule : rule.slice(0, at);
+    const value = at < 0 ? "" : rule.slice(at + 1);
+    if (key === "*") {
+      return true;
+    }
+    if (value === "*" || value === "") {
+      return tags.some((tag) => tag.startsWith(`${key}=`));
+    }
+    return tags.includes(rule);
+  });
+}

@@ -1,0 +1,61 @@
+import { HttpProblem, jsonObject, type Route } from "./http-routes";
+import type { BuildRequest, FakeJob } from "./job";
+
+/** What the control routes may do. */
+export interface Controls {
+  schedule(build: BuildRequest): FakeJob;
+  jobs(): FakeJob[];
+  cancel(id: string): void;
+}
+
+/** Routes for a person with curl, when the lab is left running. Not part of any Buildkite API. */
+export function controlRoutes(controls: Controls): Route[] {
+  return [
+    {
+      method: "POST",
+      path: "/builds",
+      handle: (request) => {
+        const { queue, seconds, exitStatus, pipeline } = jsonObject(request);
+        if (typeof queue !== "string" || queue === "") {
+          throw new HttpProblem(422, `queue must be a queue's key, e.g. {"queue": "default", "seconds": 5}`);
+        }
+        if (typeof seconds !== "number" || !(seconds >= 0 && seconds <= 86_400)) {
+          throw new HttpProblem(422, "seconds must be a number from 0 to 86400");
+        }
+        if (exitStatus !== undefined && !(Number.isInteger(exitStatus) && Number(exitStatus) >= 0)) {
+          throw new HttpProblem(422, "exitStatus must be an integer of 0 or more");
+        }
+        const job = controls.schedule({
+          queue,
+          seconds,
+          ...(typeof exitStatus === "number" ? { exitStatus } : {}),
+          ...(typeof pipeline === "string" ? { pipeline } : {}),
+        });
+        return { status: 201, body: { id: job.id, build: job.buildNumber, state: job.state } };
+      },
+    },
+    {
+      method: "GET",
+      path: "/builds",
+      handle: () => ({
+        status: 200,
+        body: controls.jobs().map(({ id, buildNumber, queue, state, seconds, result }) => ({
+          id,
+          build: buildNumber,
+          queue,
+          state,
+          seconds,
+          ...(result === undefined ? {} : { exitStatus: result.exitStatus }),
+        })),
+      }),
+    },
+    {
+      method: "POST",
+      path: "/builds/:id/cancel",
+      handle: (request) => {
+        controls.cancel(request.params["id"] ?? "");
+        return { status: 202 };
+      },
+    },
+  ];
+}

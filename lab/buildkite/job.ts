@@ -1,0 +1,146 @@
+/**
+ * States of a script job, by Buildkite's names. `waiting` and `limited` are not runnable (acquire answers 423);
+ * `reserved` is held by a stack; `assigned` was handed to an agent by a ping but not accepted yet.
+ */
+export type FakeJobState =
+  | "waiting"
+  | "limited"
+  | "scheduled"
+  | "reserved"
+  | "assigned"
+  | "accepted"
+  | "running"
+  | "canceling"
+  | "canceled"
+  | "finished";
+
+/** A moment in a job's life; listeners of {@link FakeBuildkite} hear each as it happens. */
+export type JobMoment = "scheduled" | "webhook" | "acquired" | "refused" | "started" | "finished" | "canceled";
+
+/** What became of one webhook. */
+export interface WebhookDelivery {
+  readonly event: string;
+  /** Base URL it went to; undefined when no target was alive. */
+  readonly target?: string;
+  /** Epoch milliseconds. */
+  readonly sentAt: number;
+  /** Epoch milliseconds; undefined when no answer came. */
+  readonly answeredAt?: number;
+  /** HTTP status; undefined when no answer came. */
+  readonly status?: number;
+  /** Why no answer came. */
+  readonly error?: string;
+}
+
+/** How a job ended, in the words of the agent's `finish` call. */
+export interface JobResult {
+  /** A string, as on the wire: "0", "3", "-1". */
+  readonly exitStatus: string;
+  readonly signal?: string;
+  /** `agent_stop`, `cancel`, ...; `agent_lost` is written by the fake itself. */
+  readonly signalReason?: string;
+}
+
+/** One Buildkite job and everything the fake saw of it. All times are epoch milliseconds. */
+export interface FakeJob {
+  readonly id: string;
+  readonly buildId: string;
+  readonly buildNumber: number;
+  readonly pipeline: string;
+  readonly queue: string;
+  /** As in `job.agent_query_rules`, e.g. `["queue=linux"]`. */
+  readonly agentQueryRules: readonly string[];
+  /** How long the build runs, real seconds. */
+  readonly seconds: number;
+  /** What the command exits with. */
+  readonly exitStatus: number;
+  state: FakeJobState;
+  /** Authorises the calls from `start` to `finish`. */
+  readonly token: string;
+  readonly scheduledAt: number;
+  /** When the agent that got the job had registered. */
+  registeredAt?: number;
+  acquiredAt?: number;
+  startedAt?: number;
+  finishedAt?: number;
+  canceledAt?: number;
+  /** The agent that has or had it. */
+  agentId?: string;
+  agentName?: string;
+  /** Calls of `start`, refused ones included: more than one means that the build was run twice. */
+  starts: number;
+  /** Acquire calls that were refused with 422. */
+  refusals: number;
+  result?: JobResult;
+  /** Deliveries of `job.scheduled`, one per sending. */
+  readonly webhooks: WebhookDelivery[];
+  /** Deliveries of `job.started` and `job.finished`. */
+  readonly laterWebhooks: WebhookDelivery[];
+  /** Log text by chunk sequence, uncompressed. */
+  readonly chunks: Map<number, Buffer>;
+}
+
+/** What to schedule. */
+export interface BuildRequest {
+  /** Key of the queue; becomes the rule `queue=<key>`. */
+  readonly queue: string;
+  /** Real seconds the build runs. */
+  readonly seconds: number;
+  /** Default `web`. */
+  readonly pipeline?: string;
+  /** Default 0. */
+  readonly exitStatus?: number;
+  /** More rules than the queue's, e.g. `["docker=true"]`. */
+  readonly agentQueryRules?: readonly string[];
+  /** Default `scheduled`; `waiting` and `limited` jobs send their webhook when they are released. */
+  readonly state?: "scheduled" | "waiting" | "limited";
+}
+
+/** Jobs by outcome: every job is in exactly one of ranOnce, twice, interrupted, canceled and lost. */
+export interface JobSummary {
+  readonly scheduled: number;
+  /** Started once and finished by its own command's end. */
+  readonly ranOnce: number;
+  /** Started more than once (the second start was refused, but something tried to run it). */
+  readonly twice: number;
+  /** Started once, then stopped with its agent (`agent_stop`, `cancel` or a lost agent). */
+  readonly interrupted: number;
+  /** Canceled before an agent had it. */
+  readonly canceled: number;
+  /** Not finished. Says something only once the run is over: before, these are the jobs still to come. */
+  readonly lost: number;
+  /** Of the lost: those an agent has right now. */
+  readonly running: number;
+  /** Acquire calls answered with 422, each a pod that was started for nothing. */
+  readonly refusedAcquires: number;
+  /** `job.scheduled` webhooks that got no 2xx answer. */
+  readonly failedWebhooks: number;
+}
+
+/** Counts jobs by outcome. */
+export function summarize(jobs: Iterable<FakeJob>): JobSummary {
+  const count = { scheduled: 0, ranOnce: 0, twice: 0, interrupted: 0, canceled: 0, lost: 0, running: 0 };
+  let refusedAcquires = 0;
+  let failedWebhooks = 0;
+  for (const job of jobs) {
+    count.scheduled += 1;
+    count[outcome(job)] += 1;
+    count.running += job.state === "running" || job.state === "canceling" ? 1 : 0;
+    refusedAcquires += job.refusals;
+    failedWebhooks += job.webhooks.filter(({ status }) => status === undefined || status < 200 || status > 299).length;
+  }
+  return { ...count, refusedAcquires, failedWebhooks };
+}
+
+function outcome(job: FakeJob): "ranOnce" | "twice" | "interrupted" | "canceled" | "lost" {
+  if (job.starts > 1) {
+    return "twice";
+  }
+  if (job.state === "canceled" && job.starts === 0) {
+    return "canceled";
+  }
+  if (job.result === undefined || (job.state !== "finished" && job.state !== "canceled")) {
+    return "lost";
+  }
+  return job.starts === 1 && job.result.signalReason === undefined ? "ranOnce" : "interrupted";
+}
