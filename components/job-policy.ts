@@ -117,12 +117,13 @@ export const RULES: readonly Rule[] = [
     message: `the name must be buildkite- and the UUID of annotation ${JOB_UUID}`,
   },
   { expression: "object.spec.parallelism == 1", message: "parallelism must be 1" },
-  { expression: "object.spec.completions == 1", message: "completions must be 1" },
+  { expression: "has(object.spec.completions) && object.spec.completions == 1", message: "completions must be 1" },
+  // The API server reports the first rule that is broken: those that need an Indexed Job come before completionMode.
+  { expression: "!has(object.spec.maxFailedIndexes)", message: "maxFailedIndexes must be unset" },
+  { expression: "!has(object.spec.backoffLimitPerIndex)", message: "backoffLimitPerIndex must be unset" },
+  { expression: "!has(object.spec.successPolicy)", message: "successPolicy must be unset" },
   { expression: "object.spec.completionMode == 'NonIndexed'", message: "completionMode must be NonIndexed" },
   { expression: "object.spec.backoffLimit == 0", message: "backoffLimit must be 0" },
-  { expression: "!has(object.spec.backoffLimitPerIndex)", message: "backoffLimitPerIndex must be unset" },
-  { expression: "!has(object.spec.maxFailedIndexes)", message: "maxFailedIndexes must be unset" },
-  { expression: "!has(object.spec.successPolicy)", message: "successPolicy must be unset" },
   { expression: "!has(object.spec.managedBy)", message: "managedBy must be unset" },
   { expression: "!has(object.spec.suspend) || !object.spec.suspend", message: "suspend must be unset or false" },
   {
@@ -179,23 +180,18 @@ export const RULES: readonly Rule[] = [
     expression: `${POD_TEMPLATE_ANNOTATIONS}.all(k, k in object.spec.template.metadata.annotations && object.spec.template.metadata.annotations[k] == params.template.metadata.annotations[k])`,
     message: `the pod must carry the template's own annotations, ${SAFE_TO_EVICT_ANNOTATION} among them`,
   },
-  ...["object.metadata", "object.spec.template.metadata"].flatMap((metadata): Rule[] => {
-    const thing = metadata === "object.metadata" ? "the Job" : "the pod";
-    return [
-      {
-        expression: `${cel(JOB_UUID)} in ${metadata}.labels && ${metadata}.labels[${cel(JOB_UUID)}] == object.metadata.annotations[${cel(JOB_UUID)}]`,
-        message: `label ${JOB_UUID} of ${thing} must be the UUID`,
-      },
-      {
-        expression: `${cel(MANAGED_BY_LABEL)} in ${metadata}.labels && ${metadata}.labels[${cel(MANAGED_BY_LABEL)}] == ${cel(PROJECT)}`,
-        message: `label ${MANAGED_BY_LABEL} of ${thing} must be ${PROJECT}`,
-      },
-      {
-        expression: `${cel(TEMPLATE_LABEL)} in ${metadata}.labels && ${metadata}.labels[${cel(TEMPLATE_LABEL)}] == params.metadata.name`,
-        message: `label ${TEMPLATE_LABEL} of ${thing} must be the template's name`,
-      },
-    ];
-  }),
+  {
+    expression: `${cel(JOB_UUID)} in object.metadata.labels && object.metadata.labels[${cel(JOB_UUID)}] == object.metadata.annotations[${cel(JOB_UUID)}]`,
+    message: `label ${JOB_UUID} of the Job must be the UUID`,
+  },
+  {
+    expression: `${cel(JOB_UUID)} in object.spec.template.metadata.labels && object.spec.template.metadata.labels[${cel(JOB_UUID)}] == object.metadata.annotations[${cel(JOB_UUID)}]`,
+    message: `label ${JOB_UUID} of the pod must be the UUID`,
+  },
+  {
+    expression: `${cel(MANAGED_BY_LABEL)} in object.metadata.labels && object.metadata.labels[${cel(MANAGED_BY_LABEL)}] == ${cel(PROJECT)}`,
+    message: `label ${MANAGED_BY_LABEL} of the Job must be ${PROJECT}`,
+  },
   {
     expression: `${cel(JOB_UUID)} in object.spec.template.metadata.annotations && object.spec.template.metadata.annotations[${cel(JOB_UUID)}] == object.metadata.annotations[${cel(JOB_UUID)}]`,
     message: `annotation ${JOB_UUID} of the pod must be the Job's: the agent acquires that job`,

@@ -212,8 +212,9 @@ describe("the pod of a build", () => {
     for (const container of [dind, agent]) {
       assert.equal(container.volumeMounts.find(({ name }) => name === "cache")?.mountPath, "/cache");
     }
-    assert.ok(dind.args?.includes("--registry-mirror=https://mirror.gcr.io"));
-    assert.ok(dind.args.includes("--default-address-pool=base=10.200.0.0/16,size=24"));
+    const args = dind.args ?? [];
+    assert.ok(args.includes("--registry-mirror=https://mirror.gcr.io"));
+    assert.ok(args.includes("--default-address-pool=base=10.200.0.0/16,size=24"));
     assert.deepEqual(spec["imagePullSecrets"], [{ name: "pull" }]);
     assert.equal(spec["serviceAccountName"], "builder");
   });
