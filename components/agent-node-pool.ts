@@ -2,6 +2,7 @@ import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { type ArgumentFault, integerWithin, LABEL_KEY, LABEL_VALUE, refuseFaults, textLike } from "./argument-rules";
 import { POOL_LABEL, PROJECT } from "./contract";
+import { labelValue } from "./stamp";
 
 /** A taint in GKE's spelling. */
 export interface NodeTaint {
@@ -71,7 +72,7 @@ export class AgentNodePool extends pulumi.ComponentResource {
   public readonly maxNodes: number;
 
   /**
-   * @param name label value of the pool, too: what pods select by.
+   * @param name with the stack's name the pool's label value, too: what pods select by.
    * @throws pulumi.InputPropertiesError listing each argument that breaks its rule, before anything is created.
    */
   constructor(name: string, args: AgentNodePoolArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -79,13 +80,15 @@ export class AgentNodePool extends pulumi.ComponentResource {
     const serviceAccountId = args.serviceAccountId ?? `${name}-${pulumi.getStack()}`;
     refuseFaults(`AgentNodePool ${name}`, faultsOf(name, args, serviceAccountId));
 
-    const labels = { ...args.labels, [POOL_LABEL]: name };
+    // With the stack in it: two stacks on one cluster must not run builds on each other's nodes.
+    const pool = labelValue(`${name}-${pulumi.getStack()}`);
+    const labels = { ...args.labels, [POOL_LABEL]: pool };
     const taints: readonly NodeTaint[] = [
-      { key: POOL_LABEL, value: name, effect: "NO_SCHEDULE" },
+      { key: POOL_LABEL, value: pool, effect: "NO_SCHEDULE" },
       ...(args.taints ?? []),
     ];
     this.maxNodes = args.maxNodes;
-    this.nodeSelector = { [POOL_LABEL]: name };
+    this.nodeSelector = { [POOL_LABEL]: pool };
     this.tolerations = taints.map(({ key, value, effect }) => ({
       key,
       operator: "Equal",
@@ -94,8 +97,7 @@ export class AgentNodePool extends pulumi.ComponentResource {
     }));
 
     const account = createNodeAccount(this, name, args, serviceAccountId);
-    const pool = createPool(this, name, args, { labels, taints, account });
-    this.poolName = pool.name;
+    this.poolName = createPool(this, name, args, { labels, taints, account }).name;
     this.serviceAccountEmail = account.email;
     this.registerOutputs({
       poolName: this.poolName,

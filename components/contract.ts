@@ -24,7 +24,7 @@ export const BUILD_URL_ANNOTATION = "buildkite.com/build-url";
 /** Label on Job and pod: the PodTemplate it was stamped from. Policies select by it. */
 export const TEMPLATE_LABEL = `${PROJECT}/template`;
 
-/** Label and taint key of the agents' node pool; the value is the pool component's name. */
+/** Label and taint key of the agents' node pool; the value is made of the pool component's name and the stack's. */
 export const POOL_LABEL = `${PROJECT}/pool`;
 
 /** Annotation on the Job: 1 for the first, plus one each time a finished Job is replaced. */

@@ -24,14 +24,14 @@ describe("AgentNodePool", () => {
       });
     });
     const node = only(registrations, POOL).inputs["nodeConfig"] as Record<string, unknown>;
-    assert.deepEqual(node["labels"], { team: "web", "buildkite-scale-to-zero/pool": "agents" });
+    assert.deepEqual(node["labels"], { team: "web", "buildkite-scale-to-zero/pool": "agents-test" });
     assert.deepEqual(node["taints"], [
-      { key: "buildkite-scale-to-zero/pool", value: "agents", effect: "NO_SCHEDULE" },
+      { key: "buildkite-scale-to-zero/pool", value: "agents-test", effect: "NO_SCHEDULE" },
       { key: "acme.example/ci", value: "yes", effect: "NO_EXECUTE" },
     ]);
-    assert.deepEqual(component?.nodeSelector, { "buildkite-scale-to-zero/pool": "agents" });
+    assert.deepEqual(component?.nodeSelector, { "buildkite-scale-to-zero/pool": "agents-test" });
     assert.deepEqual(component.tolerations, [
-      { key: "buildkite-scale-to-zero/pool", operator: "Equal", value: "agents", effect: "NoSchedule" },
+      { key: "buildkite-scale-to-zero/pool", operator: "Equal", value: "agents-test", effect: "NoSchedule" },
       { key: "acme.example/ci", operator: "Equal", value: "yes", effect: "NoExecute" },
     ]);
   });
