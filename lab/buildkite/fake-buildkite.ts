@@ -135,6 +135,11 @@ export class FakeBuildkite {
     this.sender.setSecret(secret);
   }
 
+  /** From now on this token registers agents, too: during a rotation there are two. */
+  acceptAgentToken(token: string): void {
+    this.board.agentTokens.add(token);
+  }
+
   /** From now on only this token registers agents; those registered already go on, as at Buildkite. */
   rotateAgentToken(token: string): void {
     this.board.agentTokens.clear();
