@@ -18,7 +18,7 @@ export const serviceAccountIssuer = "https://kubernetes.default.svc.cluster.loca
 
 const address = "127.0.0.1";
 
-/** What is said to each component beyond what kwokctl says; the last of two equal flags counts. */
+/** What is said to each component beyond what kwokctl says. */
 const extraArguments: Record<string, Record<string, string>> = {
   etcd: {
     // Nothing here outlives the run.
@@ -85,7 +85,7 @@ export function kwokctlConfiguration(
     // In the file and not as --extra-args: kwokctl 0.8.0 mixes those up (and crashes) with several components.
     componentsPatches: Object.entries(extraArguments).map(([name, flags]) => ({
       name,
-      extraArgs: Object.entries(flags).map(([key, value]) => ({ key, value })),
+      extraArgs: Object.entries(flags).map(([key, value]) => ({ key, value, override: key === "manage-all-nodes" })),
     })),
   });
 }

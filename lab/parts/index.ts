@@ -113,7 +113,7 @@ async function requireAWay(missing: Missing[], env: NodeJS.ProcessEnv, signal?: 
 }
 
 function noWay(stuck: Missing[], whyNot: string): Error {
-  const reasons = new Set(stuck.map((one) => one.unreachable ?? "not downloaded"));
+  const reasons = new Set(stuck.flatMap((one) => one.unreachable?.split("; ") ?? []));
   return new Error(
     [
       `The lab needs ${stuck.map(({ entry }) => `${entry.name} ${entry.version}`).join(", ")}.`,
@@ -137,7 +137,7 @@ function plan(missing: Missing[]): string {
   }
   if (builds.length > 0) {
     const minutes = Math.max(1, Math.round(builds.reduce((sum, entry) => sum + entry.build.seconds, 0) / 60));
-    const reasons = new Set(missing.flatMap((one) => one.unreachable ?? []));
+    const reasons = new Set(missing.flatMap((one) => one.unreachable?.split("; ") ?? []));
     sentences.push(
       `building ${list(builds)} from Go modules: usually about ${minutes} min in all on 2 cores` +
         ` (no download: ${[...reasons].join("; ")})`,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { access, mkdtemp, readFile, readdir, readlink, rm } from "node:fs/promises";
+import { access, mkdtemp, readFile, readdir, readlink, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -292,6 +292,24 @@ describe("the control plane", function () {
     await assert.rejects(startControlPlane({ parts: broken, workDir, print }), /kwokctl create cluster failed/);
     assert.deepEqual(await findProcessesOf(workDir), []);
     await assert.rejects(access(workDir));
+  });
+
+  it("starts the controller manager again when that gave up waiting for the API server", async () => {
+    const real = parts["kube-controller-manager"];
+    const path = join(base, "kube-controller-manager");
+    // Ends once, then becomes the real one, by a link beside itself so that it still counts as the control plane's.
+    const text = `#!/bin/sh
+[ "$1" = --version ] && exec "${real.path}" --version
+[ -e "$0.once" ] || { : > "$0.once"; exit 1; }
+/bin/ln -sf "${real.path}" "$0.real" && exec "$0.real" "$@"
+`;
+    await writeFile(path, text, { mode: 0o755 });
+    const workDir = join(base, "revived");
+    const withScript = { ...parts, "kube-controller-manager": { ...real, path } };
+    const revived = await startControlPlane({ parts: withScript, workDir, print });
+    assert.equal((await findProcessesOf(workDir)).length, 5);
+    await revived.stop();
+    assert.deepEqual(await findProcessesOf(workDir), []);
   });
 
   it("ends by itself when the process that started it is killed outright", async () => {
