@@ -19,7 +19,7 @@ import { MACHINE_TYPES, type MachineType } from "./machine-types";
 import { Machines } from "./machines";
 import { nodeState, type NodeObject, type NodeState } from "./node";
 import { removeNode } from "./node-removal";
-import { pause } from "./pause";
+import { pause } from "../kubelet/pause";
 import { podState, type PodObject, type PodState } from "./pod";
 import { GKE_POOL_LABEL, readPool, templateNode, type DeclaredPool, type PoolSpec } from "./pool";
 import { ScaleDown } from "./scale-down";

@@ -22,6 +22,7 @@ export interface PodSpec {
   readonly initContainers?: readonly Container[];
   readonly volumes?: readonly Volume[];
   readonly activeDeadlineSeconds?: number;
+  readonly securityContext?: { readonly runAsUser?: number; readonly fsGroup?: number };
   readonly terminationGracePeriodSeconds?: number;
 }
 
@@ -87,11 +88,21 @@ export interface KeyToPath {
 
 export interface Volume {
   readonly name: string;
-  readonly configMap?: { readonly name: string; readonly items?: readonly KeyToPath[]; readonly optional?: boolean };
-  readonly secret?: { readonly secretName: string; readonly items?: readonly KeyToPath[]; readonly optional?: boolean };
+  readonly configMap?: {
+    readonly name: string;
+    readonly items?: readonly KeyToPath[];
+    readonly optional?: boolean;
+    readonly defaultMode?: number;
+  };
+  readonly secret?: {
+    readonly secretName: string;
+    readonly items?: readonly KeyToPath[];
+    readonly optional?: boolean;
+    readonly defaultMode?: number;
+  };
   readonly emptyDir?: unknown;
-  readonly downwardAPI?: { readonly items?: readonly DownwardItem[] };
-  readonly projected?: { readonly sources?: readonly ProjectedSource[] };
+  readonly downwardAPI?: { readonly items?: readonly DownwardItem[]; readonly defaultMode?: number };
+  readonly projected?: { readonly sources?: readonly ProjectedSource[]; readonly defaultMode?: number };
 }
 
 export interface DownwardItem {

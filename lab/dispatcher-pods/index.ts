@@ -1,0 +1,2 @@
+export { DispatcherPods, type DispatcherPodsOptions } from "./dispatcher-pods";
+export type { DispatcherPod } from "./dispatcher-pod";

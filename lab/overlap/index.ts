@@ -1,0 +1,1 @@
+export { OverlapWatch, type Counts, type OverlapWatchOptions } from "./overlap-watch";
