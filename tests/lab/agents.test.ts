@@ -164,8 +164,8 @@ describe("the simulated agents", function () {
     const job = await start({ seconds: 3 }, plain as unknown as PodTemplateObject);
     await until("the build to run", () => job.state === "running" || undefined);
     await client.request("DELETE", `${PODS}/${(await podOf(job))?.metadata.name ?? ""}`);
-    await until("the build to finish", () => job.result);
-    assert.equal(job.result?.exitStatus, "0");
+    const result = await until("the build to finish", () => job.result);
+    assert.equal(result.exitStatus, "0");
   });
 
   it("stay as CreateContainerConfigError while the token's Secret is missing, and start once it is there", async () => {
