@@ -146,7 +146,7 @@ describe("the simulated agents", function () {
     await until("the pod to go", async () => ((await podOf(job)) === undefined ? true : undefined));
     assert.ok(Date.now() - began < 10_000, "it took longer than 10 s");
     assert.equal(job.result?.exitStatus, "-1");
-    assert.equal(job.result?.signalReason, "agent_stop");
+    assert.equal(job.result.signalReason, "agent_stop");
   });
 
   it("cancel a running build when a person cancels it", async () => {
