@@ -64,7 +64,15 @@ export class GcpProvider implements protocol.ResourceProvider {
   }
 
   async delete(request: protocol.DeleteRequest): Promise<void> {
-    await this.#call({ method: "delete", request });
+    // Google drains a pool's nodes first. Half an hour is the real provider's default.
+    const seconds = request.timeoutSeconds > 0 ? request.timeoutSeconds : 1800;
+    const limit = AbortSignal.timeout(seconds * 1000);
+    try {
+      await this.#call({ method: "delete", request }, limit);
+    } catch (error) {
+      const text = `timeout while waiting for ${request.id} to be deleted (timeout: ${seconds}s)`;
+      throw limit.aborted ? new Error(text, { cause: error }) : error;
+    }
   }
 
   cancel(): void {
@@ -72,9 +80,10 @@ export class GcpProvider implements protocol.ResourceProvider {
   }
 
   // Not fetch: that gives up after five minutes without an answer, and a pool with a running build may take longer.
-  #call<Result>(call: GcpCall): Promise<Result> {
+  #call<Result>(call: GcpCall, limit?: AbortSignal): Promise<Result> {
+    const signal = limit === undefined ? this.#cancelled.signal : AbortSignal.any([this.#cancelled.signal, limit]);
     return new Promise((resolve, reject) => {
-      const request = httpRequest(this.#url, { method: "POST", signal: this.#cancelled.signal }, (response) => {
+      const request = httpRequest(this.#url, { method: "POST", signal }, (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));
         response.once("error", reject);

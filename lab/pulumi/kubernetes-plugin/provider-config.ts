@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { compare } from "../provider-protocol/detailed-diff";
 import { isUnknown, plainProperties, type Properties, type PropertyValue } from "../provider-protocol/property-values";
@@ -58,13 +59,20 @@ export function readProviderConfig(config: Properties): ProviderConfig {
   };
   const kubeconfig = config["kubeconfig"];
   return {
-    kubeconfig: typeof kubeconfig === "string" ? kubeconfig : JSON.stringify(kubeconfig ?? {}),
+    kubeconfig: typeof kubeconfig === "string" ? contentsOf(kubeconfig) : JSON.stringify(kubeconfig ?? {}),
     context: text("context"),
     cluster: text("cluster"),
     namespace: text("namespace"),
     enableConfigMapMutable: isTrue(config["enableConfigMapMutable"]),
     enableSecretMutable: isTrue(config["enableSecretMutable"]),
   };
+}
+
+/** The argument may also be the path of a kubeconfig. */
+function contentsOf(kubeconfig: string): string {
+  // What has lines or braces is no path, and may be too long for one.
+  const isPath = !/[\n{]/.test(kubeconfig) && existsSync(kubeconfig);
+  return isPath ? readFileSync(kubeconfig, "utf8") : kubeconfig;
 }
 
 /**

@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import { KubernetesError } from "../../../dispatcher/kubernetes/client";
 import type { EngineLog } from "../provider-protocol/engine-log";
 import { containsUnknown, plainProperties, type Properties } from "../provider-protocol/property-values";
@@ -16,6 +15,7 @@ import {
   type UpdateRequest,
 } from "../provider-protocol/provider";
 import { Cluster, NoMatchError } from "./cluster";
+import { createObject, isForced, isSwallowed, messageOf } from "./create-object";
 import { diffInputs } from "./diff";
 import { checkedInputs, kindOf } from "./inputs";
 import { annotation, idOf, type KubernetesObject } from "./kubernetes-object";
@@ -93,7 +93,7 @@ export class KubernetesProvider implements ResourceProvider {
       annotation(object, "pulumi.com/patchFieldManager") ?? `pulumi-kubernetes-${randomBytes(4).toString("hex")}`;
     let created: KubernetesObject;
     try {
-      created = await this.#create(object, fieldManager, preview, urn);
+      created = await createObject(object, this.#cluster, { fieldManager, dryRun: preview, ...this.#wait(request) });
     } catch (error) {
       if (preview && isSwallowed(error)) {
         return { id: "", state: inputs };
@@ -121,13 +121,7 @@ export class KubernetesProvider implements ResourceProvider {
     this.#requireCluster();
     const inputs = { ...kindOf(request.type), ...request.inputs };
     const object = plainProperties(inputs);
-    const live = await this.#cluster.get(object).catch((error: unknown) => {
-      // A kind that is gone took its objects with it.
-      if (error instanceof NoMatchError) {
-        return undefined;
-      }
-      throw error;
-    });
+    const live = await this.#liveOrGone(object);
     if (live === undefined) {
       return undefined;
     }
@@ -154,8 +148,7 @@ export class KubernetesProvider implements ResourceProvider {
       if ((await this.#cluster.get(object)) === undefined) {
         throw new Error(`${idOf(object)} not found: somebody deleted it; pulumi refresh takes it out of the state`);
       }
-      // A dry run is forced: a conflict there may be one that the replacement of something else is about to remove.
-      const force = preview || annotation(object, "pulumi.com/patchForce") === "true";
+      const force = isForced(object, preview);
       updated = await this.#cluster.apply(object, { fieldManager, force, dryRun: preview });
     } catch (error) {
       if (preview && error instanceof KubernetesError && error.status === 403) {
@@ -181,12 +174,7 @@ export class KubernetesProvider implements ResourceProvider {
     this.#requireCluster();
     const inputs = plainProperties(request.oldInputs);
     const object = { ...kindOf(request.type), ...inputs };
-    const live = await this.#cluster.get(object).catch((error: unknown) => {
-      if (error instanceof NoMatchError) {
-        return undefined;
-      }
-      throw error;
-    });
+    const live = await this.#liveOrGone(object);
     if (live === undefined) {
       return;
     }
@@ -229,58 +217,21 @@ export class KubernetesProvider implements ResourceProvider {
     return (await this.#cluster.mapping(kindOf(request.type))).namespaced;
   }
 
-  /** Creates what is not there yet. A namespace may be a moment late: asked again a few times, as the provider does. */
-  async #create(
-    object: KubernetesObject,
-    fieldManager: string,
-    dryRun: boolean,
-    urn: string,
-  ): Promise<KubernetesObject> {
-    if ((await this.#cluster.get(object)) !== undefined) {
-      throw new AlreadyExistsError(idOf(object));
-    }
-    const force = dryRun || annotation(object, "pulumi.com/patchForce") === "true";
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#cluster.apply(object, { fieldManager, force, dryRun });
-      } catch (error) {
-        const late = error instanceof KubernetesError && error.status === 404;
-        if (dryRun || !late || attempt > 5) {
-          throw error;
-        }
-        this.#log.status(urn, `Retry #${attempt}; creation failed: ${messageOf(error)}`);
-        await delay(200 * 2 ** attempt, undefined, { signal: this.#cancelled.signal });
+  async #liveOrGone(object: KubernetesObject): Promise<KubernetesObject | undefined> {
+    try {
+      return await this.#cluster.get(object);
+    } catch (error) {
+      // A kind that is gone took its objects with it.
+      if (error instanceof NoMatchError) {
+        return undefined;
       }
+      throw error;
     }
   }
 
   #wait({ urn, timeoutSeconds }: { urn: string; timeoutSeconds: number }): Wait {
     return { urn, timeoutSeconds, log: this.#log, signal: this.#cancelled.signal };
   }
-}
-
-class AlreadyExistsError extends Error {
-  constructor(id: string) {
-    super(`${JSON.stringify(id)} already exists`);
-    this.name = "AlreadyExistsError";
-  }
-}
-
-/** What a preview cannot know better: the namespace is yet to come, we may not ask, a predecessor is still there. */
-function isSwallowed(error: unknown): boolean {
-  return (
-    error instanceof AlreadyExistsError ||
-    error instanceof NoMatchError ||
-    (error instanceof KubernetesError && [403, 404].includes(error.status)) ||
-    (error instanceof KubernetesError && error.reason === "AlreadyExists")
-  );
-}
-
-function messageOf(error: unknown): string {
-  if (error instanceof KubernetesError) {
-    return error.body?.message ?? error.message;
-  }
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** The status of a dry run is made up. */

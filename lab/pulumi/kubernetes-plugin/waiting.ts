@@ -33,12 +33,11 @@ export async function waitUntilReady(
     return { live: object, reasons: [] };
   }
   const pace = new Pace(timeoutOf(inputs, wait));
-  for (;;) {
-    const live = await cluster.get(object);
-    const readiness: Readiness =
-      live === undefined ? { ready: false, reasons: ["it was deleted"] } : await check(live, cluster);
+  for (let live = object; ;) {
+    const readiness = await look(object, cluster, check, wait.signal);
+    live = readiness.live ?? live;
     if (readiness.ready) {
-      return { live: live ?? object, reasons: [] };
+      return { live, reasons: [] };
     }
     report(wait, readiness.reasons);
     if (!(await pace.next(wait.signal))) {
@@ -46,8 +45,26 @@ export async function waitUntilReady(
       const end = wait.signal.aborted
         ? `Resource operation was cancelled for '${name}'`
         : `'${name}' timed out waiting to be Ready`;
-      return { live: live ?? object, reasons: [end, ...readiness.reasons] };
+      return { live, reasons: [end, ...readiness.reasons] };
     }
+  }
+}
+
+async function look(
+  object: KubernetesObject,
+  cluster: Cluster,
+  check: (live: KubernetesObject, cluster: Cluster) => Readiness | Promise<Readiness>,
+  signal: AbortSignal,
+): Promise<Readiness & { live?: KubernetesObject }> {
+  try {
+    const live = await cluster.get(object);
+    return live === undefined
+      ? { ready: false, reasons: ["it was deleted"] }
+      : { live, ...(await check(live, cluster)) };
+  } catch (error) {
+    // The object exists: whatever stops us here, it must not get lost from the state.
+    const reason = error instanceof Error ? error.message : String(error);
+    return { ready: false, reasons: signal.aborted ? [] : [reason] };
   }
 }
 
