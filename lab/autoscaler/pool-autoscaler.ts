@@ -23,7 +23,7 @@ import { pause } from "../kubelet/pause";
 import { podState, type PodObject, type PodState } from "./pod";
 import { GKE_POOL_LABEL, readPool, templateNode, type DeclaredPool, type PoolSpec } from "./pool";
 import { ScaleDown } from "./scale-down";
-import { planScaleUp } from "./scale-up";
+import { planScaleUp, withExpected } from "./scale-up";
 import { PROFILES, scaled, type AutoscalingProfile, type Timers } from "./timers";
 
 /** Something the autoscaler did. */
@@ -114,6 +114,7 @@ export class PoolAutoscaler {
     this.machines.cancel(name);
     const nodes = this.nodeInformer.list().filter((node) => node.labels[GKE_POOL_LABEL] === name);
     await Promise.all(nodes.map((node) => this.remove(node.name, "its pool is deleted", () => undefined)));
+    this.closingPools.delete(name);
     if (this.seenPools.delete(name)) {
       this.tell("pool-gone", `${name}, with ${nodes.length} nodes at its end`);
     }
@@ -136,9 +137,6 @@ export class PoolAutoscaler {
     const names = new Set(declared.map(({ name }) => name));
     for (const gone of [...this.seenPools].filter((name) => !names.has(name) && !this.closingPools.has(name))) {
       void this.removePool(gone);
-    }
-    for (const closed of [...this.closingPools].filter((name) => !names.has(name) && !this.seenPools.has(name))) {
-      this.closingPools.delete(closed);
     }
     for (const pool of declared.filter(({ name }) => !this.closingPools.has(name)).map(readPool)) {
       await this.boot(pool, now);
@@ -218,11 +216,13 @@ export class PoolAutoscaler {
   private shrink(pool: PoolSpec, now: number): void {
     const context = { localStorageBlocks: false, hasBudget: () => false, budgetForbids: () => false };
     const staying = this.members(pool.name).filter((name) => !this.removals.has(name)).length;
+    const nodes = this.nodeInformer.list();
+    const ready = nodes.filter((node) => node.ready && !this.removals.has(node.name));
     const due = this.scaleDown.step({
       ...context,
       now,
-      nodes: this.nodeInformer.list(),
-      pods: this.pods.list(),
+      nodes,
+      pods: withExpected(this.pods.list(), ready),
       inPool: (node) => node.labels[GKE_POOL_LABEL] === pool.name && !this.machines.has(node.name),
       deleting: new Set(this.removals.keys()),
       mayGo: Math.max(0, staying - pool.minNodes),

@@ -63,3 +63,17 @@ export function triggers(pod: PodState, now: number): boolean {
   const unit = { s: 1_000, m: 60_000, h: 3_600_000 }[delay?.[2] ?? "s"] ?? 1_000;
   return now - pod.createdAt >= Number(delay?.[1] ?? 0) * unit;
 }
+
+/**
+ * The pods with those that wait, but fit on a ready node, counted as placed there: what the autoscaler looks at when it
+ * asks which nodes are needed (upstream: filter-out-schedulable puts them into its snapshot). Otherwise a node that has
+ * just come for a pod could be taken away before the scheduler's next try.
+ */
+export function withExpected(pods: readonly PodState[], readyNodes: readonly NodeState[]): PodState[] {
+  const rooms = roomsOf(readyNodes, pods);
+  return pods.map((pod) => {
+    const room = pod.unschedulable ? rooms.find((one) => one.refusal(pod) === undefined) : undefined;
+    room?.place(pod);
+    return room === undefined ? pod : { ...pod, nodeName: room.node.name };
+  });
+}
