@@ -123,10 +123,6 @@ export class Cluster {
     });
   }
 
-  close(): void {
-    this.#client?.close();
-  }
-
   async #discover(apiVersion: string): Promise<Map<string, RestMapping>> {
     const base = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
     try {

@@ -65,3 +65,12 @@ export function messageOf(error: unknown): string {
   }
   return error instanceof Error ? error.message : String(error);
 }
+
+/** What a person reads when somebody else has changed the same field since. */
+export function conflictOr(error: unknown, fieldManager: string): string {
+  const message = messageOf(error);
+  return error instanceof KubernetesError && error.status === 409
+    ? `Server-Side Apply field conflict detected. The resource managed by field manager ${JSON.stringify(fieldManager)} ` +
+        `had an apply conflict: ${message}`
+    : message;
+}

@@ -15,7 +15,7 @@ import {
   type UpdateRequest,
 } from "../provider-protocol/provider";
 import { Cluster, NoMatchError } from "./cluster";
-import { createObject, isForced, isSwallowed, messageOf } from "./create-object";
+import { conflictOr, createObject, isForced, isSwallowed, messageOf } from "./create-object";
 import { diffInputs } from "./diff";
 import { checkedInputs, kindOf } from "./inputs";
 import { annotation, idOf, type KubernetesObject } from "./kubernetes-object";
@@ -89,6 +89,8 @@ export class KubernetesProvider implements ResourceProvider {
     }
     this.#requireCluster();
     const object = plainProperties(inputs);
+    // What cannot be waited for is refused before it exists.
+    readinessCheck(object);
     const fieldManager =
       annotation(object, "pulumi.com/patchFieldManager") ?? `pulumi-kubernetes-${randomBytes(4).toString("hex")}`;
     let created: KubernetesObject;
@@ -154,7 +156,9 @@ export class KubernetesProvider implements ResourceProvider {
       if (preview && error instanceof KubernetesError && error.status === 403) {
         return { state: news };
       }
-      throw new Error(`update of resource ${JSON.stringify(urn)} failed: ${messageOf(error)}`, { cause: error });
+      throw new Error(`update of resource ${JSON.stringify(urn)} failed: ${conflictOr(error, fieldManager)}`, {
+        cause: error,
+      });
     }
     if (preview) {
       return { state: stateOf(updated, news, fieldManager) };
