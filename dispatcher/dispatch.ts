@@ -5,6 +5,7 @@ import { HeldJob } from "./held-job";
 import { messageOf, type Log } from "./log";
 import type { Metrics } from "./metrics";
 import type { DispatcherLimits } from "./settings";
+import type { Patience } from "./patience";
 import { Pursuit, type Step } from "./pursuit";
 import type { Templates } from "./templates";
 import type { WaitingRoom } from "./waiting-room";
@@ -15,6 +16,7 @@ export interface DispatchOptions {
   templates: Templates;
   room: WaitingRoom;
   limits: DispatcherLimits;
+  patience: Patience;
   metrics: Metrics;
   log: Log;
   /** A Job of ours was made that the watch may not have seen yet. */
@@ -106,8 +108,8 @@ export class Dispatch {
   }
 
   async #pursue(held: HeldJob): Promise<Outcome> {
-    const { room, api, templates, log, metrics } = this.#options;
-    const pursuit = new Pursuit({ api, templates, signal: this.#abort.signal, hurried: () => this.#hurried });
+    const { room, api, templates, log, metrics, patience } = this.#options;
+    const pursuit = new Pursuit({ api, templates, patience, signal: this.#abort.signal, hurried: () => this.#hurried });
     const name = jobName(held.work.job.uuid);
     for (;;) {
       const step: Step = await this.#gate.run(() => pursuit.step(held));

@@ -8,6 +8,7 @@ import { KubernetesClient, type KubernetesConnection } from "./kubernetes/client
 import { messageOf, type Log } from "./log";
 import { createMetrics } from "./metrics";
 import { Orphans } from "./orphans";
+import { PATIENCE, type Patience } from "./patience";
 import { Listener } from "./server";
 import type { DispatcherSettings } from "./settings";
 import { notReadyBecause, oldestHeldSeconds, readStatus } from "./status";
@@ -32,8 +33,8 @@ export interface DispatcherOptions {
   version: string;
   /** Memory, CPU and event loop among the metrics; only one dispatcher of a process may. */
   processMetrics?: boolean;
-  /** Between two looks for orphaned pods, in milliseconds. */
-  orphansIntervalMs?: number;
+  /** Default {@link PATIENCE}. */
+  patience?: Partial<Patience>;
   /** Something that must not end has ended: the process should too. */
   onFatal: (error: unknown) => void;
 }
@@ -54,10 +55,6 @@ export interface RunningDispatcher {
 
 /** Connections to the webhook port. */
 const MOST_CONNECTIONS = 512;
-/** Serving on after the call to stop: for requests that were sent before the news had spread. */
-const DRAIN_MS = 1000;
-/** For what was acknowledged. */
-const FINISH_MS = 20_000;
 
 /** Starts the service; it listens when the promise is settled. */
 export async function startDispatcher(options: DispatcherOptions): Promise<RunningDispatcher> {
@@ -65,6 +62,8 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   const { agentsNamespace: namespace, limits, queues } = settings;
   const stopping = new AbortController();
   const { signal } = stopping;
+  const patience: Patience = { ...PATIENCE, ...options.patience };
+  const { answerWithinMs, drainMs, finishMs } = patience;
   let draining = false;
 
   const metrics = createMetrics(options.version);
@@ -103,9 +102,9 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   const onCreated = (name: string, queue: string): void => {
     jobs.created(name, queue);
   };
-  const dispatch = new Dispatch({ api, templates, room, limits, metrics, log, onCreated });
+  const dispatch = new Dispatch({ api, templates, room, limits, patience, metrics, log, onCreated });
   const orphans = new Orphans({
-    ...{ client, api, jobs, metrics, log, intervalMs: options.orphansIntervalMs },
+    ...{ client, api, jobs, metrics, log, intervalMs: patience.orphansIntervalMs },
     onError: watchFailed("pods"),
   });
 
@@ -138,7 +137,7 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   const operations = new Listener({ port: operationsPort, address, handle: handleOperationsPort });
   const event = tls === undefined ? "connection" : "secureConnection";
   const connections = new Connections(webhooks.server, MOST_CONNECTIONS, event);
-  const webhook = new Webhook({ secrets, queues, dispatch, connections, metrics, log });
+  const webhook = new Webhook({ secrets, queues, dispatch, connections, metrics, log, answerWithinMs });
 
   metrics.read({
     inFlight: () => jobs.inFlight(),
@@ -167,10 +166,10 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   const stop = async (): Promise<void> => {
     draining = true;
     log.info("stopping", { held: dispatch.heldCount });
-    await sleep(DRAIN_MS);
-    const deadline = performance.now() + FINISH_MS;
+    await sleep(drainMs);
+    const deadline = performance.now() + finishMs;
     // What is held comes to its end while the last requests come to theirs: they wait for it.
-    await Promise.all([webhooks.close(FINISH_MS), dispatch.finish(FINISH_MS)]);
+    await Promise.all([webhooks.close(finishMs), dispatch.finish(finishMs)]);
     await dispatch.finish(Math.max(deadline - performance.now(), 0));
     stopping.abort();
     await operations.close(0);

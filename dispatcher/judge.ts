@@ -1,6 +1,6 @@
 import { ATTEMPT_ANNOTATION, JOB_UUID, MANAGED_BY_LABEL, PROJECT } from "../components/contract";
 import type { Job } from "./kubernetes/objects";
-import { FIRST_RETRY_WAIT_MS, MOST_ATTEMPTS } from "./attempts";
+import { MOST_ATTEMPTS } from "./patience";
 
 /** What to do about a Job that already has the name of the one we want. */
 export type Judgement =
@@ -24,9 +24,15 @@ export type Judgement =
  *
  * @param job the Job, read live.
  * @param uuid of the Buildkite job.
+ * @param firstRetryWaitMs from a Job's end to its successor; doubles with each further attempt.
  * @param isWanted whether the build is still to run, given when its Job ended (milliseconds since 1970).
  */
-export function judge(job: Job, uuid: string, isWanted: (endedAt: number) => boolean): Judgement {
+export function judge(
+  job: Job,
+  uuid: string,
+  firstRetryWaitMs: number,
+  isWanted: (endedAt: number) => boolean,
+): Judgement {
   const { labels = {}, annotations = {}, deletionTimestamp, uid } = job.metadata;
   if (labels[MANAGED_BY_LABEL] !== PROJECT || labels[JOB_UUID] !== uuid) {
     return { kind: "foreign" };
@@ -47,7 +53,7 @@ export function judge(job: Job, uuid: string, isWanted: (endedAt: number) => boo
   if (attempt >= MOST_ATTEMPTS) {
     return { kind: "exhausted", attempts: attempt };
   }
-  const next = { attempt: attempt + 1, notBefore: endedAt + FIRST_RETRY_WAIT_MS * 2 ** (attempt - 1) };
+  const next = { attempt: attempt + 1, notBefore: endedAt + firstRetryWaitMs * 2 ** (attempt - 1) };
   return deletionTimestamp === undefined ? { kind: "replace", uid, ...next } : { kind: "terminating", ...next };
 }
 

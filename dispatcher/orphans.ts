@@ -27,8 +27,8 @@ export interface OrphansOptions {
   jobs: JobsWatch;
   metrics: Metrics;
   log: Log;
-  /** Between two looks, in milliseconds; default 5,000. A pod is an orphan when two looks in a row say so. */
-  intervalMs?: number;
+  /** Between two looks, in milliseconds. A pod is an orphan when two looks in a row say so. */
+  intervalMs: number;
   onError: (error: unknown) => void;
 }
 
@@ -62,7 +62,7 @@ export class Orphans {
 
   /** Looks again and again until the signal. */
   async run(signal: AbortSignal): Promise<void> {
-    const { intervalMs = 5000, log } = this.#options;
+    const { intervalMs, log } = this.#options;
     try {
       await this.#informer.start(signal);
       for (;;) {

@@ -6,6 +6,7 @@ import type { HeldJob } from "./held-job";
 import { judge } from "./judge";
 import { isRunnableSince } from "./late-repeat";
 import { messageOf } from "./log";
+import type { Patience } from "./patience";
 import { failureOf } from "./refusal";
 import type { Templates } from "./templates";
 import type { WaitCause } from "./waiting-room";
@@ -17,16 +18,11 @@ export type Step = Outcome | { cause: WaitCause; milliseconds: number; why?: str
 export interface PursuitOptions {
   api: AgentsNamespace;
   templates: Templates;
+  patience: Patience;
   signal: AbortSignal;
   /** Whether the process is about to end: then no attempt waits for its time. */
   hurried: () => boolean;
 }
-
-/** How long a refusal is taken for a change under way. */
-const REFUSAL_LIMIT_MS = 60_000;
-
-/** How long the API server may be away, or a name taken by a Job on its way out. */
-const WAIT_LIMIT_MS = 3_600_000;
 
 /** The longest hint of the API server that is followed. */
 const LONGEST_HINT_MS = 60_000;
@@ -82,14 +78,16 @@ export class Pursuit {
 
   /** The name is taken: by whom, and what follows. Everything is judged by what was just read. */
   async #existing(held: HeldJob): Promise<Step> {
-    const { api, signal, hurried } = this.#options;
+    const { api, signal, hurried, patience } = this.#options;
     const { uuid } = held.work.job;
     const name = jobName(uuid);
     const existing = await api.readJob(name, signal);
     if (existing === undefined) {
       return this.#nameTaken(held, "it was just deleted");
     }
-    const judgement = judge(existing, uuid, (endedAt) => isRunnableSince(held.runnableAt, endedAt));
+    const judgement = judge(existing, uuid, patience.firstRetryWaitMs, (endedAt) =>
+      isRunnableSince(held.runnableAt, endedAt),
+    );
     switch (judgement.kind) {
       case "foreign":
         return "foreign";
@@ -144,7 +142,7 @@ export class Pursuit {
     const fresh = held.freshSince !== undefined;
     const { count, forMs } = held.fail("refusal");
     held.refusal = why;
-    if (fresh && forMs >= REFUSAL_LIMIT_MS) {
+    if (fresh && forMs >= this.#options.patience.refusalLimitMs) {
       return "refused";
     }
     held.freshSince = Date.now();
@@ -157,7 +155,7 @@ export class Pursuit {
 
   #bounded(held: HeldJob, cause: WaitCause, first: number, longest: number, why: string): Step {
     const { count, forMs } = held.fail(cause);
-    if (forMs >= WAIT_LIMIT_MS) {
+    if (forMs >= this.#options.patience.waitLimitMs) {
       held.refusal = why;
       return "abandoned";
     }

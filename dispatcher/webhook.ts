@@ -18,9 +18,6 @@ export const BODY_LIMIT_BYTES = 1024 * 1024;
 /** All bodies that are being read, together. */
 const BODIES_LIMIT_BYTES = 32 * 1024 * 1024;
 
-/** How long a webhook waits for its Job before it is answered 202. */
-const ANSWER_WITHIN_MS = 2000;
-
 /** What a sender that found the buffer full, or was crowded out, is asked to wait. */
 const RETRY_AFTER_SECONDS = 5;
 
@@ -31,6 +28,8 @@ export interface WebhookOptions {
   connections: Connections;
   metrics: Metrics;
   log: Log;
+  /** How long a webhook waits for its Job before it is answered 202. */
+  answerWithinMs: number;
   /** Milliseconds since 1970; default the system's clock. */
   now?: () => number;
 }
@@ -140,7 +139,7 @@ export class Webhook {
     if (decided === undefined) {
       return { ...this.#reject(503, "buffer_full", uuid), retryAfter: true };
     }
-    const outcome = await within(decided, ANSWER_WITHIN_MS);
+    const outcome = await within(decided, this.#options.answerWithinMs);
     const body = { job: jobName(uuid), outcome: outcome ?? "held" };
     if (outcome === undefined) {
       return { status: 202, body };

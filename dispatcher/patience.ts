@@ -1,0 +1,30 @@
+/** Jobs that one Buildkite job may get, one after the other: then something is wrong that another pod does not heal. */
+export const MOST_ATTEMPTS = 3;
+
+/** How long the dispatcher waits for what; milliseconds. Only tests have a reason to change it. */
+export interface Patience {
+  /** From a Job's end to its successor's creation; doubles with each further attempt. */
+  firstRetryWaitMs: number;
+  /** How long a refusal is taken for a change under way. */
+  refusalLimitMs: number;
+  /** How long the API server may be away, or a name be taken by a Job on its way out. */
+  waitLimitMs: number;
+  /** How long a webhook waits for its Job before it is answered 202. */
+  answerWithinMs: number;
+  /** Between two looks for orphaned pods. */
+  orphansIntervalMs: number;
+  /** Serving on after the call to stop: for requests that were sent before the news had spread. */
+  drainMs: number;
+  /** After that, for what was acknowledged. */
+  finishMs: number;
+}
+
+export const PATIENCE: Readonly<Patience> = {
+  firstRetryWaitMs: 10_000,
+  refusalLimitMs: 60_000,
+  waitLimitMs: 3_600_000,
+  answerWithinMs: 2000,
+  orphansIntervalMs: 5000,
+  drainMs: 1000,
+  finishMs: 20_000,
+};

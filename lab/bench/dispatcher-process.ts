@@ -1,0 +1,114 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { buildDispatcherBundle } from "../../dispatcher/bundle";
+import type { DispatcherSettings } from "../../dispatcher/settings";
+
+export interface DispatcherProcessOptions {
+  settings: DispatcherSettings;
+  /** By file name. */
+  secrets: Readonly<Record<string, string>>;
+  server: string;
+  caPem: string;
+  token: string;
+  signal?: AbortSignal;
+}
+
+/** A line of its log. */
+export type LogLine = Readonly<Record<string, unknown>> & { readonly event: string };
+
+/** The dispatcher's bundle as a process, with the files and variables that a pod would give it. */
+export interface DispatcherProcess {
+  /** Of the webhook port. */
+  url: string;
+  operationsUrl: string;
+  pid: number;
+  /** So far. */
+  log: LogLine[];
+  /** Where its secrets, token and settings lie. */
+  folder: string;
+  /** Sends the signal and waits for the end; returns the exit code. */
+  end(signal?: "SIGTERM" | "SIGKILL"): Promise<number | null>;
+  /** Kills it where it still runs, and removes its files. */
+  remove(): Promise<void>;
+}
+
+/** Starts the bundle and waits until it listens. @throws with its log when it ends before that. */
+export async function startDispatcherProcess(options: DispatcherProcessOptions): Promise<DispatcherProcess> {
+  const folder = await mkdtemp(join(tmpdir(), "buildkite-dispatcher-"));
+  const write = async (path: string, text: string): Promise<string> => {
+    await writeFile(join(folder, path), text, { mode: 0o600 });
+    return join(folder, path);
+  };
+  await mkdir(join(folder, "webhook"));
+  await mkdir(join(folder, "service-account"));
+  for (const [name, secret] of Object.entries(options.secrets)) {
+    await write(join("webhook", name), secret);
+  }
+  await write(join("service-account", "token"), options.token);
+  await write(join("service-account", "ca.crt"), options.caPem);
+  const server = new URL(options.server);
+  const child: ChildProcess = spawn(process.execPath, [await write("dispatcher.js", buildDispatcherBundle().code)], {
+    env: {
+      DISPATCHER_SETTINGS: await write("settings.json", JSON.stringify(options.settings)),
+      DISPATCHER_WEBHOOK_SECRETS: join(folder, "webhook"),
+      DISPATCHER_SERVICE_ACCOUNT: join(folder, "service-account"),
+      PORT: "0",
+      OPERATIONS_PORT: "0",
+      LISTEN_ADDRESS: "127.0.0.1",
+      POD_NAME: "dispatcher-0",
+      KUBERNETES_SERVICE_HOST: server.hostname,
+      KUBERNETES_SERVICE_PORT: server.port,
+    },
+    stdio: ["ignore", "pipe", "inherit"],
+    signal: options.signal,
+  });
+  // An abort reaches whoever waits for the process; it must not be unhandled besides.
+  child.on("error", () => undefined);
+  const exited = once(child, "exit").then(([code]) => code as number | null);
+  const log: LogLine[] = [];
+  const listening = new Promise<LogLine>((resolve, reject) => {
+    if (child.stdout !== null) {
+      createInterface({ input: child.stdout }).on("line", (text) => {
+        const line = JSON.parse(text) as LogLine;
+        log.push(line);
+        if (line.event === "listening") {
+          resolve(line);
+        }
+      });
+    }
+    exited.then(
+      (code) => {
+        reject(
+          new Error(`the dispatcher ended with ${String(code)}: ${log.map((line) => JSON.stringify(line)).join("\n")}`),
+        );
+      },
+      (error: unknown) => {
+        reject(error instanceof Error ? error : new Error(String(error)));
+      },
+    );
+  });
+  const end = (signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<number | null> => {
+    child.kill(signal);
+    return exited;
+  };
+  const remove = async (): Promise<void> => {
+    await end("SIGKILL").catch(() => undefined);
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    const line = await listening;
+    return {
+      url: `http://127.0.0.1:${String(line["port"])}`,
+      operationsUrl: `http://127.0.0.1:${String(line["operationsPort"])}`,
+      pid: child.pid ?? 0,
+      ...{ log, folder, end, remove },
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
