@@ -48,6 +48,8 @@ export class PulumiProject {
 
   static async create(options: PulumiProjectOptions): Promise<PulumiProject> {
     const folder = options.workDir;
+    // What commands print and the state's plain parts are nobody else's business.
+    await mkdir(folder, { recursive: true, mode: 0o700 });
     await Promise.all(["state", "tmp", "logs"].map((name) => mkdir(join(folder, name), { recursive: true })));
     // The passphrase goes through a file: arguments can be read by everybody, environments by the same user's processes.
     await writeFile(join(folder, "passphrase"), randomBytes(16).toString("hex"), { mode: 0o600 });

@@ -1,0 +1,160 @@
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Failures } from "./failures";
+import { keepRunning } from "./keep";
+import { type Leak, searchFiles } from "./leaks/search";
+import { lookAfter, lookBefore, TEMPORARY_PREFIX } from "./leftovers";
+import type { LabOptions } from "./options";
+import { getParts, partNames } from "./parts";
+import { Phases } from "./phases";
+import { Progress } from "./progress";
+import { createStack } from "./pulumi-stacks";
+import type { RunRecorder } from "./report";
+import { countsOf, judge, type LabResults, type Measured, partResults } from "./results";
+import { createSecrets, needlesOf } from "./secrets";
+import { createDev, destroyDev, type Run, runBuilds, searchForLeaks, tryProd } from "./sequence";
+import { type LabSystem, startSystem } from "./system";
+import { writeResults } from "./write-results";
+
+/** GKE's timers are divided by it: a node boots in 3 s instead of 90, and is idle for 2 s instead of 60. */
+export const TIME_SCALE = 30;
+/** The checkout that is tried. */
+const CHECKOUT = join(__dirname, "..");
+
+type Parts = Awaited<ReturnType<typeof getParts<(typeof partNames)[number]>>>;
+
+/** What every step of one run needs. */
+interface Context {
+  readonly options: LabOptions;
+  readonly signal: AbortSignal;
+  readonly print: (line: string) => void;
+  readonly phases: Phases;
+  readonly failures: Failures;
+  readonly workDir: string;
+  readonly parts: Parts;
+  /** Addresses that must not answer any more at the end. */
+  readonly urls: string[];
+  /** Hears of the recorder, which outlives what it records. */
+  readonly onRecorder: (recorder: RunRecorder) => void;
+}
+
+/**
+ * The whole run, from the parts to the results; leaves nothing behind, however it ends.
+ *
+ * @returns what out/lab.json holds.
+ */
+export async function runLab(
+  options: LabOptions,
+  signal: AbortSignal,
+  print: (line: string) => void,
+): Promise<LabResults> {
+  const started = Date.now();
+  const phases = new Phases(print);
+  const failures = new Failures((line) => {
+    phases.say(line);
+  });
+  const parts = await phases.run("parts", () => getParts(partNames, { signal, print }));
+  const before = lookBefore(CHECKOUT);
+  const workDir = await mkdtemp(join(tmpdir(), TEMPORARY_PREFIX));
+  // The dispatcher's processes run as the container's user and must get through; nobody can list it.
+  await chmod(workDir, 0o711);
+  process.env["TMPDIR"] = workDir;
+  const urls: string[] = [];
+  let measured: Measured | undefined;
+  let recorder: RunRecorder | undefined;
+  try {
+    measured = await measure({
+      ...{ options, signal, print, phases, failures, workDir, parts, urls },
+      onRecorder: (started) => {
+        recorder = started;
+      },
+    });
+  } catch (error) {
+    failures.check(false, signal.aborted ? "interrupted" : error instanceof Error ? error.message : String(error));
+  } finally {
+    await rm(workDir, { recursive: true, force: true, maxRetries: 5 });
+  }
+  const leftovers = await lookAfter(before, CHECKOUT, workDir, urls);
+  failures.equal(leftovers, [], "what the run left behind");
+  const seconds = Math.round((Date.now() - started) / 100) / 10;
+  const end = { leftovers, failures: failures.texts, phases: phases.finished, seconds };
+  return writeResults(join(CHECKOUT, "out"), measured, recorder, end);
+}
+
+/** Everything between the first started process and the last stopped one. */
+async function measure(context: Context): Promise<Measured> {
+  const { options, signal, print, phases, failures, workDir, parts, urls } = context;
+  const secrets = createSecrets();
+  await using cleanUp = new AsyncDisposableStack();
+  const system = await phases.run("control plane, nodes and stand-ins", () =>
+    startSystem({
+      ...{ parts, workDir, secrets, signal, print },
+      seed: options.seed,
+      timeScale: TIME_SCALE,
+      agentsNamespaces: ["buildkite-dev-agents", "buildkite-prod-agents"],
+      poolSelector: "buildkite-scale-to-zero/pool=agents-dev",
+      onError: (part, error) => {
+        phases.say(`${part}: ${error instanceof Error ? error.message : String(error)}`);
+      },
+    }),
+  );
+  cleanUp.defer(() => phases.run("stopping everything", () => system.stop()));
+  urls.push(system.controlPlane.server, system.gcp.url, system.buildkite.url);
+
+  const said: string[] = [];
+  const stack = (name: "dev" | "prod") =>
+    createStack(system, {
+      ...{ checkout: CHECKOUT, stack: name, workDir, cli: parts.pulumi.path, secrets, signal },
+      kubernetesPlugin: options.kubernetesPlugin,
+      maxNodes: name === "dev" ? options.maxNodes : undefined,
+      print: (line) => {
+        said.push(line);
+        // Every object says so for an instant; what takes longer says more.
+        if (!line.endsWith("(foregroundDeletion)")) {
+          phases.say(`  ${line}`);
+        }
+      },
+    });
+  const dev = await phases.run("project copy, stack init, secrets (dev)", () => stack("dev"));
+  cleanUp.defer(() => dev.remove());
+  const progress = new Progress(system, (line) => {
+    phases.say(line);
+  });
+  context.onRecorder(progress.recorder);
+  cleanUp.defer(() => {
+    progress.recorder.stop();
+  });
+  const leaks: Leak[] = [];
+  const createProd = () => stack("prod");
+  const run: Run = { options, system, dev, createProd, secrets, phases, progress, failures, signal, leaks };
+
+  await createDev(run);
+  progress.poolName = String((await dev.outputs())["nodePool"]);
+  await Promise.all([runBuilds(run), tryProd(run)]);
+  if (options.keep) {
+    await keepRunning(run, print);
+  } else {
+    await searchForLeaks(run, dev);
+    await destroyDev(run, said);
+  }
+  await searchForLeaks(run, dev);
+  leaks.push(...searchFiles([join(CHECKOUT, "out", "lab.json")], needlesOf(secrets, system.buildkite.markers)));
+  return results(context, run, dev.languageHost, system);
+}
+
+function results(context: Context, run: Run, host: "official" | "stand-in", system: LabSystem): Measured {
+  const { options, failures, parts } = context;
+  const { progress, leaks } = run;
+  const measured: Measured = {
+    seed: options.seed,
+    builds: options.builds,
+    ...countsOf(system, progress),
+    secretsFound: leaks,
+    timeScale: TIME_SCALE,
+    parts: partResults(Object.values(parts), host, options.kubernetesPlugin),
+  };
+  judge(measured, failures);
+  failures.equal(system.buildkite.violations(), [], "calls against the rules of Buildkite's API");
+  return measured;
+}

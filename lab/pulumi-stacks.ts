@@ -1,0 +1,45 @@
+import { join } from "node:path";
+import { PulumiProject } from "./pulumi/project";
+import type { LabSecrets } from "./secrets";
+import type { LabSystem } from "./system";
+
+/** The cluster as the stack files name it. */
+export const CLUSTER = { project: "lab-project", location: "europe-west1", name: "lab-cluster" } as const;
+
+/** How a committed stack file becomes a stack of the lab. */
+export interface StackRequest {
+  readonly checkout: string;
+  readonly stack: string;
+  readonly workDir: string;
+  readonly cli: string;
+  readonly kubernetesPlugin: "double" | "real";
+  readonly maxNodes?: number;
+  readonly secrets: LabSecrets;
+  readonly signal: AbortSignal;
+  readonly print: (line: string) => void;
+}
+
+/** The committed stack file, with nothing set but project, cluster, secrets and maxNodes. */
+export function createStack(system: LabSystem, request: StackRequest): Promise<PulumiProject> {
+  const { checkout, stack, workDir, cli, kubernetesPlugin, maxNodes, secrets, signal, print } = request;
+  return PulumiProject.create({
+    source: checkout,
+    stack,
+    workDir: join(workDir, `pulumi-${stack}`),
+    pulumi: cli,
+    env: { LAB_GCP_URL: system.gcp.url, LAB_CLUSTER_CREDENTIAL: system.credentialFile },
+    config: {
+      "gcp:project": CLUSTER.project,
+      "buildkite-scale-to-zero:clusterName": CLUSTER.name,
+      "buildkite-scale-to-zero:clusterLocation": CLUSTER.location,
+      ...(maxNodes === undefined ? {} : { "buildkite-scale-to-zero:maxNodes": String(maxNodes) }),
+    },
+    secrets: {
+      "buildkite-scale-to-zero:agentToken": secrets.agentToken,
+      "buildkite-scale-to-zero:webhookSecret": secrets.webhookSecret,
+    },
+    kubernetesPlugin,
+    signal,
+    print,
+  });
+}

@@ -1,0 +1,52 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type RunRecorder, type RunReport, writeReport } from "./report";
+import { type End, type LabResults, type Measured, UNPROVEN } from "./results";
+
+/** Writes lab.json, and lab.html when there is something to draw, into a folder. */
+export async function writeResults(
+  folder: string,
+  measured: Measured | undefined,
+  recorder: RunRecorder | undefined,
+  end: End,
+): Promise<LabResults> {
+  const results: LabResults = { ok: end.failures.length === 0, ...measured, ...end };
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "lab.json"), `${JSON.stringify(results, null, 2)}\n`);
+  if (measured !== undefined && recorder !== undefined) {
+    await writeReport(join(folder, "lab.html"), reportOf(measured, recorder, end));
+  }
+  return results;
+}
+
+function reportOf(measured: Measured, recorder: RunRecorder, end: End): RunReport {
+  const { jobs, nodes, webhookMs, overlappingPods, wastedPods, builds, secretsFound, timeScale, parts } = measured;
+  return {
+    title: "From a scheduled build to a finished Job and back to zero nodes",
+    startedAt: recorder.samples[0]?.at ?? 0,
+    endedAt: recorder.samples.at(-1)?.at ?? 0,
+    timeScale,
+    samples: recorder.samples,
+    phases: end.phases,
+    marks: recorder.marks,
+    maxima: recorder.maxima,
+    results: [
+      { name: "builds scheduled", value: builds },
+      { name: "ran exactly once", value: jobs.ranOnce, ok: jobs.ranOnce === builds },
+      { name: "lost", value: jobs.lost, ok: jobs.lost === 0 },
+      { name: "run twice", value: jobs.twice, ok: jobs.twice === 0 },
+      { name: "builds with two pods at one time", value: overlappingPods, ok: overlappingPods === 0 },
+      { name: "pods that were refused their job", value: wastedPods, ok: wastedPods === 0 },
+      { name: "most nodes", value: `${nodes.peak} of ${nodes.max}`, ok: nodes.peak <= nodes.max },
+      { name: "nodes at the end", value: nodes.end, ok: nodes.end === 0 },
+      { name: "secrets found", value: secretsFound.length, ok: secretsFound.length === 0 },
+      { name: "left behind", value: end.leftovers.length, ok: end.leftovers.length === 0 },
+      { name: "webhook to Job, median", value: `${webhookMs.p50} ms` },
+      { name: "webhook to Job, p99", value: `${webhookMs.p99} ms` },
+      { name: "seconds in all", value: end.seconds },
+    ],
+    parts,
+    unproven: UNPROVEN,
+    failures: end.failures,
+  };
+}
