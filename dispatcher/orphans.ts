@@ -4,7 +4,7 @@ import { OURS, type AgentsNamespace } from "./agents-namespace";
 import type { JobsWatch } from "./jobs-watch";
 import type { KubernetesClient } from "./kubernetes/client";
 import { Informer } from "./kubernetes/informer";
-import { METADATA_LIST_ONLY, METADATA_ONLY, type MetadataOnly } from "./kubernetes/objects";
+import type { MetadataOnly } from "./kubernetes/objects";
 import { messageOf, type Log } from "./log";
 import type { Metrics } from "./metrics";
 
@@ -49,8 +49,7 @@ export class Orphans {
       client: options.client,
       path: options.api.podsPath,
       query: OURS,
-      // Lists and watches name their kinds apart.
-      accept: `${METADATA_LIST_ONLY},${METADATA_ONLY}`,
+      metadataOnly: true,
       keep: seen,
       onError: options.onError,
     });

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { KubernetesError, type KubernetesClient, type KubernetesStatus, type Query } from "./client";
+import { METADATA_LIST_ONLY, METADATA_ONLY } from "./objects";
 
 /** What every object that is listed has. */
 export interface KubernetesObject {
@@ -14,8 +15,8 @@ export interface InformerOptions<Kept, Watched extends KubernetesObject> {
   path: string;
   /** Selectors. */
   query?: Query;
-  /** Default `application/json`. */
-  accept?: string;
+  /** Of the objects only the metadata is asked for: lists and watches of pods get much smaller. */
+  metadataOnly?: boolean;
   /** What memory is to hold of an object. */
   keep: (object: Watched) => Kept;
   /** Called in order, never awaited. After a gap in the watch it tells the difference. */
@@ -126,7 +127,8 @@ export class Informer<Kept, Watched extends KubernetesObject = KubernetesObject>
   }
 
   async #relist(signal: AbortSignal): Promise<void> {
-    const { client, path, query, accept, pageSize = 500 } = this.#options;
+    const { client, path, query, metadataOnly, pageSize = 500 } = this.#options;
+    const accept = metadataOnly === true ? METADATA_LIST_ONLY : undefined;
     const found = new Map<string, Watched>();
     let page: string | undefined;
     let resourceVersion: string;
@@ -152,7 +154,7 @@ export class Informer<Kept, Watched extends KubernetesObject = KubernetesObject>
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
-    const { client, path, query, accept } = this.#options;
+    const { client, path, query, metadataOnly } = this.#options;
     const events = client.watch<Watched>(path, {
       query: {
         ...query,
@@ -160,7 +162,7 @@ export class Informer<Kept, Watched extends KubernetesObject = KubernetesObject>
         resourceVersion: this.#resourceVersion,
         timeoutSeconds: 240 + Math.floor(Math.random() * 60),
       },
-      accept,
+      accept: metadataOnly === true ? METADATA_ONLY : undefined,
       signal,
     });
     for await (const { type, object } of events) {

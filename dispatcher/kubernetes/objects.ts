@@ -22,9 +22,9 @@ export interface ObjectMeta {
   ownerReferences?: { kind: string; name: string; uid: string; controller?: boolean }[] | null;
 }
 
-/** Asks the API server for metadata only; lists and watches of pods get much smaller. */
+/** Asks for an object's metadata only, as the answer to a request or in a watch. */
 export const METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
-/** The same of a collection. */
+/** The same for a list. */
 export const METADATA_LIST_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
 /** An object of which only the metadata is known. */
