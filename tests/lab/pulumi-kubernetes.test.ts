@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { KubernetesError, type KubernetesClient } from "../../dispatcher/kubernetes/client";
 import { KubernetesProvider } from "../../lab/pulumi/kubernetes-plugin/provider";
 import { EngineLog } from "../../lab/pulumi/provider-protocol/engine-log";
@@ -242,11 +243,15 @@ describe("the kubernetes double on a real API server", function () {
     const reason = /timed out waiting for the deletion of ConfigMap .*\/held: finalizers .*example\.com\/hold/;
     await assert.rejects(provider.delete({ ...request, timeoutSeconds: 1 }), reason);
     assert.match(log.messages.at(-1) ?? "", reason);
-    await client.request("PATCH", `/api/v1/namespaces/${NAMESPACE}/configmaps/held`, {
-      contentType: "application/merge-patch+json",
-      body: { metadata: { finalizers: null } },
-    });
-    await provider.delete({ ...request, timeoutSeconds: 10 });
+    const release = () =>
+      client.request("PATCH", `/api/v1/namespaces/${NAMESPACE}/configmaps/held`, {
+        contentType: "application/merge-patch+json",
+        body: { metadata: { finalizers: null } },
+      });
+    const deletion = provider.delete({ ...request, timeoutSeconds: 10 });
+    await sleep(300);
+    await release();
+    await deletion;
     assert.equal(await provider.read({ ...address(CONFIG_MAP, "held"), id, inputs, state }), undefined);
   });
 

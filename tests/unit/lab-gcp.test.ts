@@ -200,7 +200,7 @@ describe("the lab's Google: a resource's life", () => {
 
   it("keeps the resource when a deletion is given up", async () => {
     const { project, id, inputs, state } = projectWithPool();
-    project.beforeDelete = (_, signal) => Promise.reject(signal.reason as Error);
+    project.beforeDelete = () => Promise.resolve();
     const signal = AbortSignal.abort(new Error("given up"));
     const request = { ...address(POOL), id, oldInputs: inputs, state, timeoutSeconds: 0 };
     await assert.rejects(project.delete(request, signal), /given up/);

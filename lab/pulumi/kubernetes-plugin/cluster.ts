@@ -106,7 +106,7 @@ export class Cluster {
     }
   }
 
-  /** Server-side apply, with unknown and duplicate fields refused. */
+  /** Server-side apply. It refuses unknown fields by itself; `Strict` adds what it would only warn about. */
   async apply(
     object: KubernetesObject,
     options: { fieldManager: string; force: boolean; dryRun: boolean },

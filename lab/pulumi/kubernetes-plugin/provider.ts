@@ -33,9 +33,10 @@ import { waitUntilGone, waitUntilReady, type Wait } from "./waiting";
  * and what it swallows; waiting for Deployments, Services, Ingresses, quotas and deletions, with customTimeouts and the
  * `pulumi.com/` annotations skipAwait, timeoutSeconds, patchForce and deletionPropagationPolicy; refresh.
  *
- * Stricter than the real one: unknown and duplicate fields are refused (`fieldValidation=Strict`), a provider without
- * kubeconfig is refused, an Ingress needs a ready endpoint. Shorter: the real one waits 10 s for endpoints to settle.
- * Differences are found between inputs, as after a refresh, never against a live object nobody asked for.
+ * Stricter than the real one: it asks for `fieldValidation=Strict` (unknown fields are refused by server-side apply
+ * either way), refuses a provider without kubeconfig, and wants a ready endpoint for an Ingress. Shorter: the real one
+ * waits 10 s for endpoints to settle. Differences are found between inputs, as after a refresh, never against a live
+ * object nobody asked for.
  *
  * Refused by name: Patch and List types, Helm, YAML, Kustomize, functions, waiting for other workloads, other settings.
  * Does not prove: the real plugin.
