@@ -66,9 +66,10 @@ export class WebhookSender {
   private async deliver(event: string, body: Buffer): Promise<WebhookDelivery> {
     const targets = this.targets;
     const sentAt = Date.now();
+    const first = this.turn;
+    this.turn += 1;
     for (let attempt = 0; attempt < targets.length; attempt += 1) {
-      this.turn += 1;
-      const target = targets[this.turn % targets.length] ?? "";
+      const target = targets[(first + attempt) % targets.length] ?? "";
       try {
         const status = await this.post(target, event, body);
         return { event, target, sentAt, answeredAt: Date.now(), status };
