@@ -2,14 +2,14 @@
  * A container's environment as a kubelet makes it: literals with $(NAME) references, keys of Secrets and ConfigMaps
  * read live from the API, fields of the pod. Shared by the lab's stand-ins for pods.
  */
-import { ContainerConfigError, type ObjectReader } from "./keyed-objects";
+import { ContainerConfigError, type EntryReader } from "./keyed-objects";
 import type { Container, EnvironmentVariable, KeyReference, Pod } from "./pod";
 
 /** @throws ContainerConfigError in the kubelet's words when a Secret, ConfigMap or key is missing. */
 export async function containerEnvironment(
   pod: Pod,
   container: Container,
-  reader: ObjectReader,
+  reader: EntryReader,
 ): Promise<Record<string, string>> {
   const environment: Record<string, string> = {};
   for (const { prefix = "", secretRef, configMapRef } of container.envFrom ?? []) {
@@ -68,7 +68,7 @@ async function valueOf(
   container: Container,
   { value, valueFrom }: EnvironmentVariable,
   environment: Readonly<Record<string, string>>,
-  reader: ObjectReader,
+  reader: EntryReader,
 ): Promise<string | undefined> {
   if (valueFrom?.secretKeyRef !== undefined) {
     return await keyOf(pod, "secret", valueFrom.secretKeyRef, reader);
@@ -90,7 +90,7 @@ async function keyOf(
   pod: Pod,
   kind: "secret" | "configmap",
   { name, key, optional }: KeyReference,
-  reader: ObjectReader,
+  reader: EntryReader,
 ): Promise<string | undefined> {
   const value = (await reader.entries(kind, name, optional))?.get(key);
   if (value === undefined && optional !== true) {

@@ -11,8 +11,19 @@ interface KeyedObject {
   readonly binaryData?: Readonly<Record<string, string>> | null;
 }
 
+/** Gives the content of ConfigMaps and Secrets. */
+export interface EntryReader {
+  /**
+   * All entries.
+   *
+   * @returns undefined when there is no such object and it is optional.
+   * @throws ContainerConfigError when there is none and it is not.
+   */
+  entries(kind: "secret" | "configmap", name: string, optional?: boolean): Promise<Entries | undefined>;
+}
+
 /** Reads ConfigMaps and Secrets live; one reader serves one container, so that each object is read once. */
-export class ObjectReader {
+export class ObjectReader implements EntryReader {
   private readonly known = new Map<string, Promise<Entries | undefined>>();
 
   constructor(
@@ -21,12 +32,7 @@ export class ObjectReader {
     private readonly signal: AbortSignal,
   ) {}
 
-  /**
-   * All entries.
-   *
-   * @returns undefined when there is no such object and it is optional.
-   * @throws ContainerConfigError when there is none and it is not.
-   */
+  /** See {@link EntryReader.entries}. */
   async entries(kind: "secret" | "configmap", name: string, optional = false): Promise<Entries | undefined> {
     const key = `${kind}/${name}`;
     const reading = this.known.get(key) ?? this.read(kind, name);

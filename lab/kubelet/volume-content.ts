@@ -1,6 +1,6 @@
 import type { KubernetesClient } from "../../dispatcher/kubernetes/client";
 import { podField } from "./environment";
-import type { ObjectReader, Entries } from "./keyed-objects";
+import type { EntryReader, Entries } from "./keyed-objects";
 import { ContainerConfigError } from "./keyed-objects";
 import type { DownwardItem, KeyToPath, Pod, ProjectedSource, Volume } from "./pod";
 
@@ -36,7 +36,7 @@ export function referencesOf(volume: Volume): Set<string> {
 export async function volumeFiles(
   volume: Volume,
   pod: Pod,
-  reader: ObjectReader,
+  reader: EntryReader,
   client: KubernetesClient,
 ): Promise<VolumeFiles | undefined> {
   if (volume.emptyDir !== undefined) {
@@ -68,7 +68,7 @@ export async function volumeFiles(
 async function projected(
   source: ProjectedSource,
   pod: Pod,
-  reader: ObjectReader,
+  reader: EntryReader,
   client: KubernetesClient,
 ): Promise<VolumeFiles> {
   if (source.serviceAccountToken !== undefined) {
