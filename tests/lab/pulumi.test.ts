@@ -206,6 +206,19 @@ describe("a program under the ordinary Pulumi CLI, with the provider doubles", f
     await stopped.remove();
     assert.deepEqual((await readdir(folder)).sort(), ["credential", "work"]);
   });
+
+  it("leaves no plugin and no program behind when the CLI is killed", async () => {
+    const killed = await createProject("killed");
+    const operation = killed.preview();
+    const work = join(folder, "killed");
+    // The CLI, the language host, the program and the first provider.
+    await until("they all run", async () => (await processesWith(work)).length >= 4 || undefined);
+    const cli = (await processesWith(work)).find((line) => line.includes("--event-log"));
+    process.kill(Number.parseInt(cli ?? "", 10), "SIGKILL");
+    assert.equal((await operation).exitCode, 137);
+    await until("they are gone", async () => (await processesWith(work)).length === 0 || undefined, 3);
+    await killed.remove();
+  });
 });
 
 /** Processes that work in a folder or were started with it in their arguments. */
