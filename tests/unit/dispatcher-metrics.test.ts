@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { createMetrics } from "../../dispatcher/metrics";
+
+/** Dashboards and alerts are written against these: a rename breaks them. */
+const NAMES = [
+  "buildkite_dispatcher_build_info",
+  "buildkite_dispatcher_buffer_size",
+  "buildkite_dispatcher_informer_errors_total",
+  "buildkite_dispatcher_jobs_held",
+  "buildkite_dispatcher_jobs_in_flight",
+  "buildkite_dispatcher_jobs_total",
+  "buildkite_dispatcher_kubernetes_last_contact_timestamp_seconds",
+  "buildkite_dispatcher_kubernetes_request_seconds",
+  "buildkite_dispatcher_oldest_held_seconds",
+  "buildkite_dispatcher_orphaned_pods_deleted_total",
+  "buildkite_dispatcher_ready",
+  "buildkite_dispatcher_runnable_to_job_seconds",
+  "buildkite_dispatcher_waits_total",
+  "buildkite_dispatcher_webhook_to_job_seconds",
+  "buildkite_dispatcher_webhooks_ignored_total",
+  "buildkite_dispatcher_webhooks_rejected_total",
+  "buildkite_dispatcher_webhooks_total",
+];
+
+describe("the metrics", () => {
+  const metrics = createMetrics("1.2.3");
+  metrics.read({
+    inFlight: () => new Map([["k8s", 3]]),
+    held: () => new Map([["quota", 2]]),
+    oldestHeldSeconds: () => 1.5,
+    bufferSize: 1000,
+    lastContact: () => 2000,
+    ready: () => true,
+  });
+
+  it("have the names that are known outside", async () => {
+    const names = (await metrics.registry.getMetricsAsJSON()).map(({ name }) => name).sort();
+    assert.deepEqual(names, [...NAMES].sort());
+  });
+
+  it("are in Prometheus' text format", async () => {
+    const text = await metrics.registry.metrics();
+    assert.match(text, /^# TYPE buildkite_dispatcher_webhook_to_job_seconds histogram$/m);
+    assert.match(text, /^buildkite_dispatcher_build_info\{version="1\.2\.3",node="v[^"]+"\} 1$/m);
+    assert.match(text, /^buildkite_dispatcher_jobs_in_flight\{queue="k8s"\} 3$/m);
+    assert.match(text, /^buildkite_dispatcher_jobs_held\{state="quota"\} 2$/m);
+    assert.match(text, /^buildkite_dispatcher_kubernetes_last_contact_timestamp_seconds 2$/m);
+  });
+
+  it("of two dispatchers in one process do not mix", () => {
+    assert.notEqual(createMetrics("a").registry, createMetrics("b").registry);
+  });
+});
