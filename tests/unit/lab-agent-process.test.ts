@@ -29,7 +29,7 @@ describe("a simulated agent's process", () => {
     connection.close();
   });
 
-  afterEach(async () => {
+  afterEach(() => {
     server?.closeAllConnections();
     server?.close();
     server = undefined;
