@@ -52,24 +52,27 @@ const dispatcher = new WebhookDispatcher(
     queues: config.queues.map((queue) => ({ ...queue, templateName: templateNameFor(queue.key) })),
     webhookSecret: config.webhookSecret,
     previousWebhookSecret: config.previousWebhookSecret,
-    exposure: exposureOf(config),
+    exposure: exposureOf(config, cluster),
     replicas: config.dispatcherReplicas,
     nodeImage: config.nodeImage,
   },
   { ...inCluster, dependsOn: [agents] },
 );
 
-/** Address for Buildkite; absent while nothing is exposed. */
-export const webhookUrl = dispatcher.webhookUrl;
-/** Address for DNS; absent while nothing is exposed. */
-export const webhookAddress = dispatcher.webhookAddress;
-/** What to do next, in words. */
-export const nextSteps = nextStepsFor(config, dispatcher);
-/** Name of the node pool at GKE; absent for target local. */
-export const nodePool = pool?.poolName;
-/** Namespace of the dispatcher. */
-export const dispatcherNamespace = dispatcher.namespace;
-/** Namespace of the builds. */
-export const agentsNamespace = agents.namespace;
-/** PodTemplates that Jobs are stamped from, in the order of the queues. */
-export const podTemplates = templates.map(({ templateName }) => templateName);
+/** What `pulumi stack output` shows; what there is not is left out. */
+export = {
+  /** Address for Buildkite; absent while nothing is exposed. */
+  ...(dispatcher.webhookUrl && { webhookUrl: dispatcher.webhookUrl }),
+  /** Address for DNS; absent while nothing is exposed. */
+  ...(dispatcher.webhookAddress && { webhookAddress: dispatcher.webhookAddress }),
+  /** Name of the node pool at GKE; absent for target local. */
+  ...(pool && { nodePool: pool.poolName }),
+  /** Namespace of the dispatcher. */
+  dispatcherNamespace: dispatcher.namespace,
+  /** Namespace of the builds. */
+  agentsNamespace: agents.namespace,
+  /** PodTemplates that Jobs are stamped from, in the order of the queues. */
+  podTemplates: templates.map(({ templateName }) => templateName),
+  /** What to do next, in words. */
+  nextSteps: nextStepsFor(config, dispatcher),
+};

@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import * as esbuild from "esbuild";
 import { Failures } from "./failures";
 import { keepRunning } from "./keep";
 import { type Leak, searchFiles } from "./leaks/search";
@@ -73,6 +74,8 @@ export async function runLab(
   } catch (error) {
     failures.check(false, signal.aborted ? "interrupted" : error instanceof Error ? error.message : String(error));
   } finally {
+    // It bundled the provider doubles, and lives as long as we do unless told.
+    await esbuild.stop();
     await rm(workDir, { recursive: true, force: true, maxRetries: 5 });
   }
   const leftovers = await lookAfter(before, CHECKOUT, workDir, urls);

@@ -1,16 +1,18 @@
 import * as gcp from "@pulumi/gcp";
 import type { Exposure } from "../components/webhook-dispatcher-args";
 import type { Configuration } from "../config";
+import type { TargetCluster } from "./target-cluster";
 
 /** The exposure that the configuration asks for, with the Google resources it needs. */
-export function exposureOf(config: Configuration): Exposure {
+export function exposureOf(config: Configuration, cluster: TargetCluster): Exposure {
   switch (config.exposure ?? "none") {
     case "none":
       return { type: "none" };
     case "load-balancer":
       return { type: "load-balancer", internal: config.internal, tlsSecret: config.tlsSecret };
     case "ingress": {
-      const { host = "", project } = config;
+      const { host = "" } = config;
+      const project = cluster.gke?.project;
       const address = new gcp.compute.GlobalAddress(
         "webhook-address",
         { project, description: `Webhooks of Buildkite for ${host}` },

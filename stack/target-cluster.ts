@@ -11,9 +11,9 @@ export interface TargetCluster {
   readonly provider: k8s.Provider;
   /** Where the node pool goes; absent for target local. */
   readonly gke?: {
-    readonly name: pulumi.Input<string>;
-    readonly location: pulumi.Input<string>;
-    readonly project: string;
+    readonly name: pulumi.Output<string>;
+    readonly location: pulumi.Output<string>;
+    readonly project: pulumi.Output<string>;
   };
 }
 
@@ -36,7 +36,12 @@ function gkeCluster(config: Configuration): TargetCluster {
       `gke:${project}:${clusterStack ?? `${config.clusterLocation ?? ""}/${config.clusterName ?? ""}`}`,
       lookup.apply(kubeconfigOf),
     ),
-    gke: { name, location, project },
+    // Through the look-up, so that nothing is created at Google for a cluster that was refused.
+    gke: {
+      name: lookup.apply((cluster) => cluster.name),
+      location: lookup.apply(() => location),
+      project: lookup.apply(() => project),
+    },
   };
 }
 

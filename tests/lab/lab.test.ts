@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { TEMPORARY_PREFIX } from "../../lab/leftovers";
+import type { LabResults } from "../../lab/results";
+
+const ROOT = join(__dirname, "..", "..");
+const RESULTS = join(ROOT, "out", "lab.json");
+
+function lab(...args: string[]): ChildProcess {
+  return spawn(process.execPath, ["--import", "tsx", "lab/main.ts", ...args], {
+    cwd: ROOT,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, TSX_DISABLE_CACHE: "1" },
+  });
+}
+
+/** Collects what a process prints; `line` resolves when a line holds the text. */
+function output(child: ChildProcess): { text: () => string; line: (part: string) => Promise<void> } {
+  let text = "";
+  const waiting = new Set<() => void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+      for (const check of waiting) {
+        check();
+      }
+    });
+  }
+  const line = (part: string) =>
+    new Promise<void>((resolve, reject) => {
+      const check = () => {
+        if (text.includes(part)) {
+          waiting.delete(check);
+          resolve();
+        }
+      };
+      waiting.add(check);
+      child.once("exit", () => {
+        reject(new Error(`it ended without saying ${part}:\n${text}`));
+      });
+      check();
+    });
+  return { text: () => text, line };
+}
+
+async function exitCode(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode === null) {
+    await once(child, "exit");
+  }
+  return child.exitCode;
+}
+
+function temporaryFolders(): string[] {
+  return readdirSync(tmpdir()).filter((name) => name.startsWith(TEMPORARY_PREFIX));
+}
+
+function processesOf(folders: readonly string[]): string[] {
+  return readdirSync("/proc")
+    .filter((pid) => /^[0-9]+$/.test(pid))
+    .flatMap((pid) => {
+      try {
+        const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+        return folders.some((folder) => command.includes(folder)) ? [command.replaceAll("\0", " ")] : [];
+      } catch {
+        return [];
+      }
+    });
+}
+
+describe("npm run lab", () => {
+  it("explains itself", async () => {
+    const child = lab("--help");
+    const { text } = output(child);
+    assert.equal(await exitCode(child), 0);
+    for (const option of ["--builds", "--max-nodes", "--seed", "--keep", "--kubernetes-plugin"]) {
+      assert.ok(text().includes(option), option);
+    }
+  });
+
+  for (const [args, message] of [
+    [["--builds", "0"], '--builds must be a whole number from 1 to 5000, got "0"'],
+    [["--max-nodes", "many"], '--max-nodes must be a whole number from 2 to 100, got "many"'],
+    [["--kubernetes-plugin", "none"], '--kubernetes-plugin must be double or real, got "none"'],
+    [["--bulids", "3"], "--bulids"],
+  ] as const) {
+    it(`refuses ${args.join(" ")} before it starts anything`, async () => {
+      const child = lab(...args);
+      const { text } = output(child);
+      assert.equal(await exitCode(child), 2);
+      assert.ok(text().startsWith(message) || text().includes(message), text());
+      assert.doesNotMatch(text(), /control plane/);
+    });
+  }
+
+  it("runs 200 builds over 3 queues exactly once each, with nodes from 0 to the maximum and back to 0", async function () {
+    this.timeout(900_000);
+    rmSync(RESULTS, { force: true });
+    const child = lab();
+    const { text } = output(child);
+    const code = await exitCode(child);
+    const results = JSON.parse(readFileSync(RESULTS, "utf8")) as Required<LabResults>;
+    assert.deepEqual(results.failures, [], text());
+    assert.equal(code, 0);
+    assert.equal(results.ok, true);
+    assert.equal(results.jobs.ranOnce, 200);
+    assert.equal(results.jobs.scheduled, 201, "the last one is for the destroy");
+    assert.equal(results.jobs.lost + results.jobs.twice, 0);
+    assert.equal(results.overlappingPods, 0);
+    assert.equal(results.wastedPods, 0);
+    assert.deepEqual(results.nodes, { max: 12, peak: 12, end: 0 });
+    assert.deepEqual(results.secretsFound, []);
+    assert.deepEqual(results.leftovers, []);
+    assert.ok(results.parts.some(({ name, kind }) => name === "kube-apiserver" && kind === "real"));
+    const report = readFileSync(join(ROOT, "out", "lab.html"), "utf8");
+    assert.match(report, /<svg/);
+    assert.doesNotMatch(report, /<script[^>]*src=|<link[^>]*href="http/, "self-contained");
+  });
+
+  for (const [moment, line] of [
+    ["while the control plane starts", "control plane: starting"],
+    ["while pulumi works", "pulumi up (dev) ..."],
+    ["while builds run", " running, 1"],
+  ] as const) {
+    it(`leaves nothing behind after Ctrl-C ${moment}`, async function () {
+      this.timeout(180_000);
+      const before = temporaryFolders();
+      const child = lab("--builds", "40", "--max-nodes", "3");
+      const said = output(child);
+      await said.line(line);
+      const folders = temporaryFolders().filter((name) => !before.includes(name));
+      child.kill("SIGINT");
+      assert.equal(await exitCode(child), 130, said.text());
+      assert.deepEqual(temporaryFolders(), before);
+      assert.deepEqual(processesOf(folders), []);
+    });
+  }
+});
