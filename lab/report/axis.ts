@@ -15,12 +15,14 @@ export function scaleTo(most: number, from: number, to: number, count: number, w
   };
 }
 
-/** A scale of exactly 0 to `most`: for time, where the picture ends with the run. */
-export function scaleWithin(most: number, from: number, to: number, count: number): Scale {
-  const step = niceStep(most / count, true);
+/** A scale of exactly `least` to `most`: for time, where the picture begins and ends with what there is to show. */
+export function scaleWithin(least: number, most: number, from: number, to: number, count: number): Scale {
+  const step = niceStep((most - least) / count, true);
+  const first = Math.ceil(least / step - 1e-9);
+  const last = Math.floor(most / step + 1e-9);
   return {
-    position: (value) => from + (value / most) * (to - from),
-    ticks: Array.from({ length: Math.floor(most / step) + 1 }, (_, index) => round(index * step)),
+    position: (value) => from + ((value - least) / (most - least)) * (to - from),
+    ticks: Array.from({ length: last - first + 1 }, (_, index) => round((first + index) * step)),
   };
 }
 

@@ -5,42 +5,58 @@ import type { RunReport, Sample } from "./run-record";
 const WIDTH = 1120;
 const LEFT = 56;
 const RIGHT = WIDTH - 20;
-const BANDS_TOP = 8;
-const BANDS_HEIGHT = 22;
-const NODES = { top: 64, bottom: 234 };
-const BUILDS = { top: 292, bottom: 522 };
-const HEIGHT = 578;
+/** Height of one row of phases above the panels. */
+const LANE = 20;
+const PANELS = { nodes: 170, gap: 58, builds: 230, foot: 56 };
 
-/** The timeline as one inline SVG: nodes above, builds below, one time axis, phases as numbered bands, marks as letters. */
+/** Where the rows of the picture lie, from the top. */
+interface Layout {
+  readonly marks: number;
+  readonly nodes: { readonly top: number; readonly bottom: number };
+  readonly builds: { readonly top: number; readonly bottom: number };
+  readonly height: number;
+}
+
+/**
+ * The timeline as one inline SVG: nodes above, builds below, one time axis in seconds since the run's start, phases as
+ * numbered bars and bands, marks as letters. It shows the time for which there are samples.
+ */
 export function timelineSvg(run: RunReport): string {
-  const seconds = Math.max(1, (run.endedAt - run.startedAt) / 1000);
-  const x = scaleWithin(seconds, LEFT, RIGHT, 14);
-  const at = (epochMs: number): number => Math.min(RIGHT, Math.max(LEFT, x.position((epochMs - run.startedAt) / 1000)));
   const samples: readonly Sample[] =
     run.samples.length > 0 ? run.samples : [{ at: run.startedAt, queued: 0, running: 0, finished: 0, nodes: 0 }];
-  const highestMax = Math.max(0, ...run.maxima.map(({ maxNodes }) => maxNodes));
-  const nodes = scaleTo(
-    Math.max(1, highestMax, ...samples.map((sample) => sample.nodes)) * 1.08,
-    NODES.bottom,
-    NODES.top,
-    5,
-    true,
-  );
-  const builds = scaleTo(Math.max(1, ...samples.map(total)), BUILDS.bottom, BUILDS.top, 5, true);
+  const from = ((samples[0]?.at ?? run.startedAt) - run.startedAt) / 1000;
+  const to = Math.max(from + 1, ((samples.at(-1)?.at ?? run.endedAt) - run.startedAt) / 1000);
+  const x = scaleWithin(from, to, LEFT, RIGHT, 14);
+  const at = (epochMs: number): number => Math.min(RIGHT, Math.max(LEFT, x.position((epochMs - run.startedAt) / 1000)));
+  const lanes = phaseLanes(run, at);
+  const layout = layoutFor(lanes.length);
+  const highest = Math.max(1, ...run.maxima.map(({ maxNodes }) => maxNodes), ...samples.map(({ nodes }) => nodes));
+  // A little room above the maximum, for its label.
+  const nodes = scaleTo(highest * 1.08, layout.nodes.bottom, layout.nodes.top, 5, true);
+  const builds = scaleTo(Math.max(1, ...samples.map(total)), layout.builds.bottom, layout.builds.top, 5, true);
   return [
-    `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeText(describe(run))}">`,
-    phaseBands(run, at),
-    panel("Nodes in the pool", NODES, nodes),
-    panel("Builds", BUILDS, builds),
-    timeAxis(x, run.timeScale),
+    `<svg viewBox="0 0 ${WIDTH} ${layout.height}" role="img" aria-label="${escapeText(describe(run))}">`,
+    phaseBars(lanes, layout),
+    panel("Nodes in the pool", layout.nodes, nodes),
+    panel("Builds", layout.builds, builds),
+    timeAxis(x, layout.builds.bottom, run.timeScale),
     area(samples, at, (sample) => [0, sample.nodes], nodes, "nodes", "nodes", true),
     area(samples, at, (s) => [0, s.finished], builds, "finished", "finished builds"),
     area(samples, at, (s) => [s.finished, s.finished + s.running], builds, "running", "running builds"),
     area(samples, at, (s) => [s.finished + s.running, total(s)], builds, "queued", "waiting builds"),
-    markLines(run, at),
+    markLines(run, at, layout),
     maximumLine(run, at, nodes),
     "</svg>",
   ].join("\n");
+}
+
+function layoutFor(lanes: number): Layout {
+  const marks = lanes * LANE + 16;
+  const top = marks + 44;
+  const bottom = top + PANELS.nodes;
+  const below = bottom + PANELS.gap;
+  const foot = below + PANELS.builds;
+  return { marks, nodes: { top, bottom }, builds: { top: below, bottom: foot }, height: foot + PANELS.foot };
 }
 
 function total({ queued, running, finished }: Sample): number {
@@ -69,39 +85,81 @@ function panel(title: string, { top, bottom }: { top: number; bottom: number }, 
   );
 }
 
-function timeAxis(x: Scale, timeScale: number): string {
+function timeAxis(x: Scale, bottom: number, timeScale: number): string {
   const ticks = x.ticks.map((tick) => {
     const at = x.position(tick).toFixed(1);
     return (
-      `<line class="axis" x1="${at}" x2="${at}" y1="${BUILDS.bottom}" y2="${BUILDS.bottom + 5}"/>` +
-      `<text class="tick" x="${at}" y="${BUILDS.bottom + 19}" text-anchor="middle">${tick}</text>`
+      `<line class="axis" x1="${at}" x2="${at}" y1="${bottom}" y2="${bottom + 5}"/>` +
+      `<text class="tick" x="${at}" y="${bottom + 19}" text-anchor="middle">${tick}</text>`
     );
   });
   const middle = (LEFT + RIGHT) / 2;
   return (
     ticks.join("") +
-    `<text class="label" x="${middle}" y="${BUILDS.bottom + 42}" text-anchor="middle">seconds since the start; GKE's timers run at ${timeScale}×</text>`
+    `<text class="label" x="${middle}" y="${bottom + 42}" text-anchor="middle">seconds since the start; GKE's timers run at ${timeScale}×</text>`
   );
 }
 
-function phaseBands(run: RunReport, at: (epochMs: number) => number): string {
-  const bottom = BUILDS.bottom;
-  const bands = run.phases.map((phase, index) => {
-    const from = at(phase.startedAt);
-    const to = at(phase.startedAt + phase.seconds * 1000);
-    const width = Math.max(1, to - from);
-    const number =
-      width >= 14
-        ? `<text class="band-number" x="${(from + width / 2).toFixed(1)}" y="${BANDS_TOP + BANDS_HEIGHT / 2}" dy="0.35em" text-anchor="middle">${index + 1}</text>`
-        : "";
-    return (
-      `<g><title>${index + 1}. ${escapeText(phase.name)}: ${phase.seconds.toFixed(1)} s</title>` +
-      `<rect class="band band-${index % 2}" x="${from.toFixed(1)}" y="${NODES.top}" width="${width.toFixed(1)}" height="${bottom - NODES.top}"/>` +
-      `<rect class="band-head band-head-${index % 2}" x="${from.toFixed(1)}" y="${BANDS_TOP}" width="${width.toFixed(1)}" height="${BANDS_HEIGHT}"/>` +
-      `${number}</g>`
-    );
-  });
-  return bands.join("");
+/** A phase as far as the picture shows it. */
+interface PhaseBar {
+  readonly number: number;
+  readonly name: string;
+  readonly seconds: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Phases in rows: those that went on at the same time lie one above the other. Phases outside the picture are left out. */
+function phaseLanes(run: RunReport, at: (epochMs: number) => number): PhaseBar[][] {
+  const bars = run.phases
+    .map(({ name, startedAt, seconds }, index) => ({
+      ...{ number: index + 1, name, seconds },
+      from: at(startedAt),
+      to: at(startedAt + seconds * 1000),
+    }))
+    .filter(({ from, to }) => to - from >= 1)
+    .sort((a, b) => a.from - b.from);
+  const lanes: PhaseBar[][] = [];
+  for (const bar of bars) {
+    const free = lanes.find((lane) => (lane.at(-1)?.to ?? 0) <= bar.from + 1);
+    if (free === undefined) {
+      lanes.push([bar]);
+    } else {
+      free.push(bar);
+    }
+  }
+  return lanes;
+}
+
+function phaseBars(lanes: readonly (readonly PhaseBar[])[], layout: Layout): string {
+  const bars = lanes.flatMap((lane, row) =>
+    lane.map((bar, place) => {
+      const x = bar.from.toFixed(1);
+      const width = (bar.to - bar.from).toFixed(1);
+      // Only the first row shades the panels: bands on bands would say nothing.
+      const band =
+        row > 0
+          ? ""
+          : `<rect class="band band-${place % 2}" x="${x}" y="${layout.nodes.top}" width="${width}" height="${layout.builds.bottom - layout.nodes.top}"/>`;
+      return (
+        `<g><title>${bar.number}. ${escapeText(bar.name)}: ${bar.seconds.toFixed(1)} s</title>${band}` +
+        `<rect class="band-head band-head-${(place + row) % 2}" x="${x}" y="${row * LANE}" width="${width}" height="${LANE - 2}"/>` +
+        `${barText(bar, row)}</g>`
+      );
+    }),
+  );
+  return bars.join("");
+}
+
+/** The phase's name where there is room for it, else its number, else nothing. */
+function barText({ number, name, from, to }: PhaseBar, row: number): string {
+  const full = `${number} ${name}`;
+  // Letters of this size are about 6.5 wide.
+  const text = full.length * 6.5 + 8 <= to - from ? full : to - from >= 16 ? String(number) : "";
+  const middle = ((from + to) / 2).toFixed(1);
+  return text === ""
+    ? ""
+    : `<text class="band-number" x="${middle}" y="${row * LANE + LANE / 2 - 1}" dy="0.35em" text-anchor="middle">${escapeText(text)}</text>`;
 }
 
 /** A band between two values over time, in steps: counts do not glide. */
@@ -142,20 +200,19 @@ function maximumLine(run: RunReport, at: (epochMs: number) => number, y: Scale):
   return points.length === 0 ? "" : `<polyline class="maximum" points="${points.join(" ")}"/>${labels.join("")}`;
 }
 
-function markLines(run: RunReport, at: (epochMs: number) => number): string {
-  let right = 0;
+function markLines(run: RunReport, at: (epochMs: number) => number, { marks, builds }: Layout): string {
+  let left = 0;
   return run.marks
     .map(({ at: moment, label }, index) => {
       const x = at(moment);
       // Letters of moments close to each other stand side by side.
-      const letter = Math.max(x, right + 18);
-      right = letter;
-      const middle = 44;
+      const letter = Math.min(RIGHT, Math.max(x, left + 18));
+      left = letter;
       return (
         `<g><title>${escapeText(label)}</title>` +
-        `<line class="mark" x1="${x.toFixed(1)}" x2="${x.toFixed(1)}" y1="${middle + 8}" y2="${BUILDS.bottom}"/>` +
-        `<circle class="mark-head" cx="${letter.toFixed(1)}" cy="${middle}" r="8.5"/>` +
-        `<text class="mark-letter" x="${letter.toFixed(1)}" y="${middle}" dy="0.35em" text-anchor="middle">${markLetter(index)}</text></g>`
+        `<line class="mark" x1="${x.toFixed(1)}" x2="${x.toFixed(1)}" y1="${marks + 8}" y2="${builds.bottom}"/>` +
+        `<circle class="mark-head" cx="${letter.toFixed(1)}" cy="${marks}" r="8.5"/>` +
+        `<text class="mark-letter" x="${letter.toFixed(1)}" y="${marks}" dy="0.35em" text-anchor="middle">${markLetter(index)}</text></g>`
       );
     })
     .join("");

@@ -67,12 +67,34 @@ describe("the lab's report", () => {
     }
   });
 
+  it("shows the time that was sampled, in seconds since the run's start, and phases side by side in rows", () => {
+    const window: RunReport = {
+      ...RUN,
+      startedAt: START - 100_000,
+      phases: [
+        { name: "long before", startedAt: START - 100_000, seconds: 50 },
+        { name: "builds", startedAt: START, seconds: 60 },
+        { name: "meanwhile", startedAt: START + 10_000, seconds: 20 },
+        { name: "later", startedAt: START + 31_000, seconds: 20 },
+      ],
+    };
+    const svg = /<svg.*<\/svg>/s.exec(reportHtml(window))?.[0] ?? "";
+    assert.ok(svg.includes(">100</text>") && svg.includes(">160</text>") && !svg.includes(">170</text>"));
+    assert.ok(!svg.includes("long before"));
+    const rowOf = (name: string): string =>
+      new RegExp(`<text class="band-number"[^>]* y="(\\d+)"[^>]*>\\d ${name}<`).exec(svg)?.[1] ?? "none";
+    assert.deepEqual(["builds", "meanwhile", "later"].map(rowOf), ["9", "29", "29"]);
+  });
+
   it("has axes with round steps that reach their highest value", () => {
     assert.deepEqual(scaleTo(7, 100, 0, 5, true).ticks, [0, 2, 4, 6, 8]);
     assert.equal(scaleTo(10, 100, 0, 5, true).position(10), 0);
     assert.deepEqual(scaleTo(1, 100, 0, 5, true).ticks, [0, 1]);
-    assert.deepEqual(scaleWithin(65, 0, 650, 7).ticks, [0, 10, 20, 30, 40, 50, 60]);
-    assert.equal(scaleWithin(65, 0, 650, 7).position(65), 650);
+    assert.deepEqual(scaleWithin(0, 65, 0, 650, 7).ticks, [0, 10, 20, 30, 40, 50, 60]);
+    assert.equal(scaleWithin(0, 65, 0, 650, 7).position(65), 650);
+    const later = scaleWithin(28.7, 52.6, 100, 500, 6);
+    assert.deepEqual(later.ticks, [30, 35, 40, 45, 50]);
+    assert.deepEqual([later.position(28.7), later.position(52.6)], [100, 500]);
   });
 
   it("keeps of a stretch without change only its ends", async () => {
