@@ -153,7 +153,7 @@ function phaseBars(lanes: readonly (readonly PhaseBar[])[], layout: Layout): str
 
 /** The phase's name where there is room for it, else its number, else nothing. */
 function barText({ number, name, from, to }: PhaseBar, row: number): string {
-  const full = `${number} ${name}`;
+  const full = `${number}. ${name}`;
   // Letters of this size are about 6.5 wide.
   const text = full.length * 6.5 + 8 <= to - from ? full : to - from >= 16 ? String(number) : "";
   const middle = ((from + to) / 2).toFixed(1);

@@ -82,7 +82,7 @@ describe("the lab's report", () => {
     assert.ok(svg.includes(">100</text>") && svg.includes(">160</text>") && !svg.includes(">170</text>"));
     assert.ok(!svg.includes("long before"));
     const rowOf = (name: string): string =>
-      new RegExp(`<text class="band-number"[^>]* y="(\\d+)"[^>]*>\\d ${name}<`).exec(svg)?.[1] ?? "none";
+      new RegExp(`<text class="band-number"[^>]* y="(\\d+)"[^>]*>\\d\\. ${name}<`).exec(svg)?.[1] ?? "none";
     assert.deepEqual(["builds", "meanwhile", "later"].map(rowOf), ["9", "29", "29"]);
   });
 
