@@ -126,12 +126,15 @@ describe("the fake Buildkite's agent API", () => {
     assert.equal(stream.status, 404);
   });
 
-  it("refuses acquire without its lock header", async () => {
+  it("refuses acquire without its lock header, and without its back-off header", async () => {
     const job = fake.schedule({ queue: "linux", seconds: 1 });
     const token = await agent();
-    assert.equal((await call("PUT", `/jobs/${job.id}/acquire`, { token })).status, 422);
+    for (const missing of Object.keys(LOCK)) {
+      const headers = Object.fromEntries(Object.entries(LOCK).filter(([name]) => name !== missing));
+      assert.equal((await call("PUT", `/jobs/${job.id}/acquire`, { token, headers })).status, 422, missing);
+    }
     assert.equal(job.state, "scheduled");
-    assert.equal(fake.violations().length, 1);
+    assert.equal(fake.violations().length, 2);
   });
 
   it("gives a job to one agent only, and again to that one while it has not started", async () => {

@@ -120,10 +120,12 @@ describe("a volume in the lab", () => {
 describe("a probe in the lab", () => {
   let server: Server;
   let status = 200;
+  let asked = 0;
   const verdicts: boolean[] = [];
 
   before(async () => {
     server = createServer((_request, response) => {
+      asked += 1;
       response.statusCode = status;
       response.end();
     });
@@ -143,7 +145,9 @@ describe("a probe in the lab", () => {
     try {
       await until("ready", () => verdicts.length === 1 || undefined, 2);
       status = 503;
+      asked = 0;
       await until("not ready", () => verdicts.length === 2 || undefined, 2);
+      assert.ok(asked >= 3, `not ready after ${asked} failures`);
       status = 302;
       await until("ready again", () => verdicts.length === 3 || undefined, 2);
       assert.deepEqual(verdicts, [true, false, true]);
