@@ -5,6 +5,7 @@ import * as esbuild from "esbuild";
 import { Failures } from "./failures";
 import { keepRunning } from "./keep";
 import { type Leak, searchFiles } from "./leaks/search";
+import { ProcessWatch } from "./leaks/process-watch";
 import { lookAfter, lookBefore, TEMPORARY_PREFIX } from "./leftovers";
 import type { LabOptions } from "./options";
 import { getParts, partNames } from "./parts";
@@ -51,11 +52,12 @@ export async function runLab(
   print: (line: string) => void,
 ): Promise<LabResults> {
   const started = Date.now();
+  // First, because it says first what will be fetched or built and how long that takes.
+  const parts = await getParts(partNames, { signal, print });
   const phases = new Phases(print);
   const failures = new Failures((line) => {
     phases.say(line);
   });
-  const parts = await phases.run("parts", () => getParts(partNames, { signal, print }));
   const before = lookBefore(CHECKOUT);
   const workDir = await mkdtemp(join(tmpdir(), TEMPORARY_PREFIX));
   // The dispatcher's processes run as the container's user and must get through; nobody can list it.
@@ -104,6 +106,11 @@ async function measure(context: Context): Promise<Measured> {
   );
   cleanUp.defer(() => phases.run("stopping everything", () => system.stop()));
   urls.push(system.controlPlane.server, system.gcp.url, system.buildkite.url);
+  const needles = needlesOf(secrets, system.buildkite.markers);
+  const processWatch = new ProcessWatch(needles);
+  cleanUp.defer(() => {
+    processWatch.stop();
+  });
 
   const said: string[] = [];
   const stack = (name: "dev" | "prod") =>
@@ -142,7 +149,7 @@ async function measure(context: Context): Promise<Measured> {
     await destroyDev(run, said);
   }
   await searchForLeaks(run, dev);
-  leaks.push(...searchFiles([join(CHECKOUT, "out", "lab.json")], needlesOf(secrets, system.buildkite.markers)));
+  leaks.push(...processWatch.found.values(), ...searchFiles([join(CHECKOUT, "out", "lab.json")], needles));
   return results(context, run, dev.languageHost, system);
 }
 

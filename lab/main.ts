@@ -12,7 +12,7 @@ async function main(): Promise<number> {
     options = readOptions(process.argv.slice(2));
   } catch (error) {
     if (error instanceof UsageError) {
-      process.stderr.write(`${error.message}\n\n${HELP}`);
+      process.stderr.write(`${error.message}\nAll options: npm run lab -- --help\n`);
       return 2;
     }
     throw error;

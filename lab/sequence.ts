@@ -14,8 +14,8 @@ import { until } from "./waiting";
 
 /** Queues of the committed Pulumi.dev.yaml. */
 export const QUEUES = ["default", "docker", "quick"] as const;
-/** How long anything may take that depends on builds and nodes, in seconds. */
-const PATIENCE = 300;
+/** How long a node may take to come and a build to start, in seconds. */
+const PATIENCE = 90;
 /** A destroy with a build still running: the pod's grace period, the namespace, the nodes. Seconds. */
 const DESTROY_BOUND = 120;
 
@@ -67,7 +67,7 @@ export async function runBuilds(run: Run): Promise<void> {
     await Promise.all([scheduling, middle]);
     await until(
       "every build to finish",
-      PATIENCE,
+      PATIENCE + options.builds,
       signal,
       () => system.buildkite.jobs().every(({ state }) => state === "finished"),
       () => JSON.stringify(progress.now()),

@@ -1,7 +1,8 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import * as gcp from "@pulumi/gcp";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { parse } from "yaml";
 import type { Configuration } from "../config";
 import { assertUsable, type ClusterLookup } from "./gke-cluster-rules";
 
@@ -108,7 +109,19 @@ function localCluster(config: Configuration): TargetCluster {
       `kubeconfig must be the path of a file, got ${JSON.stringify(kubeconfig)}, which does not exist: set it with: pulumi config set kubeconfig <path>`,
     );
   }
+  const known = contextsOf(kubeconfig);
+  if (!known.includes(context)) {
+    // The provider itself would call the cluster unreachable and preview as if nothing were wrong.
+    throw new pulumi.RunError(
+      `context must be one of ${kubeconfig}, got ${JSON.stringify(context)}; there ${known.length === 0 ? "is none" : `are: ${known.join(", ")}`}. Set it with: pulumi config set context <name>`,
+    );
+  }
   return { provider: kubernetesProvider(`local:${context}`, kubeconfig, context) };
+}
+
+function contextsOf(kubeconfig: string): string[] {
+  const document = parse(readFileSync(kubeconfig, "utf8")) as { contexts?: { name: string }[] } | null;
+  return (document?.contexts ?? []).map(({ name }) => name);
 }
 
 function kubernetesProvider(
