@@ -6,14 +6,16 @@ import { podState, type PodObject, type PodState } from "./pod";
 const NODES = "/api/v1/nodes";
 const POLL_MS = 200;
 
+/** Looks at the pods found on a node once no more can come; text keeps the node after all. */
+export type Objection = (pods: readonly PodState[]) => string | undefined;
+
 /** How a node is taken away. */
 export interface RemovalOptions {
   readonly client: KubernetesClient;
   readonly signal: AbortSignal;
   /** How long evicted pods may take to end. */
   readonly graceMs: number;
-  /** Looks at the pods found on the node once no more can come; text to keep the node after all. */
-  readonly objection?: (pods: readonly PodState[]) => string | undefined;
+  readonly objection: Objection;
 }
 
 /**
@@ -28,7 +30,7 @@ export async function removeNode(name: string, options: RemovalOptions): Promise
   }
   // Between the decision and the taint the scheduler may have bound a pod here: only a live look can tell.
   const pods = await livePods(client, name, signal);
-  const reason = objection?.(pods);
+  const reason = objection(pods);
   if (reason !== undefined) {
     await taint(client, name, false, signal);
     return reason;

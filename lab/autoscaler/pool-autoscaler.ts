@@ -18,7 +18,8 @@ import { EventRecorder } from "./event-recorder";
 import { MACHINE_TYPES, type MachineType } from "./machine-types";
 import { Machines } from "./machines";
 import { nodeState, type NodeObject, type NodeState } from "./node";
-import { removeNode } from "./node-removal";
+import type { Objection } from "./node-removal";
+import { NodeRemovals } from "./node-removals";
 import { pause } from "../kubelet/pause";
 import { podState, type PodObject, type PodState } from "./pod";
 import { GKE_POOL_LABEL, readPool, templateNode, type DeclaredPool, type PoolSpec } from "./pool";
@@ -51,8 +52,6 @@ export interface PoolAutoscalerOptions {
   readonly onEvent?: (event: AutoscalerEvent) => void;
 }
 
-type Objection = (pods: readonly PodState[]) => string | undefined;
-
 /** See the top of this file. */
 export class PoolAutoscaler {
   /** Everything it did, oldest first. */
@@ -68,7 +67,7 @@ export class PoolAutoscaler {
   private readonly machines: Machines;
   private readonly scaleDown: ScaleDown;
   private readonly backoffs = new Map<string, Backoff>();
-  private readonly removals = new Map<string, Promise<void>>();
+  private readonly removals: NodeRemovals;
   private readonly seenPools = new Set<string>();
   private readonly closingPools = new Set<string>();
   private loop: Promise<void> | undefined;
@@ -82,6 +81,15 @@ export class PoolAutoscaler {
     this.pods = new Informer({ client, path: "/api/v1/pods", keep: podState });
     this.nodeInformer = new Informer({ client, path: "/api/v1/nodes", keep: nodeState });
     this.recorder = new EventRecorder(client, this.stopping.signal);
+    this.removals = new NodeRemovals({
+      client,
+      signal: this.stopping.signal,
+      graceMs: this.timers.maxGracefulTermination,
+      known: (name) => this.nodeInformer.get("", name) !== undefined,
+      tell: (kind, name, why) => {
+        this.onRemoval(kind, name, why);
+      },
+    });
   }
 
   /** Resolves once pods and nodes were read; the loop then runs by itself. */
@@ -95,7 +103,7 @@ export class PoolAutoscaler {
   async stop(): Promise<void> {
     this.stopping.abort();
     await this.loop;
-    await Promise.allSettled(this.removals.values());
+    await this.removals.settled();
   }
 
   /** Names of the pools' nodes that exist or are booting. */
@@ -224,7 +232,7 @@ export class PoolAutoscaler {
       nodes,
       pods: withExpected(this.pods.list(), ready),
       inPool: (node) => node.labels[GKE_POOL_LABEL] === pool.name && !this.machines.has(node.name),
-      deleting: new Set(this.removals.keys()),
+      deleting: this.removals.names(),
       mayGo: Math.max(0, staying - pool.minNodes),
     });
     for (const { node, evict } of due) {
@@ -240,36 +248,16 @@ export class PoolAutoscaler {
   }
 
   private remove(name: string, why: string, objection: Objection): Promise<void> {
-    const underWay = this.removals.get(name);
-    if (underWay !== undefined) {
-      return underWay;
-    }
-    this.tell("scale-down", `${name}: ${why}`);
-    const removal = this.removeNow(name, objection).finally(() => this.removals.delete(name));
-    this.removals.set(name, removal);
-    return removal;
+    return this.removals.remove(name, why, objection);
   }
 
-  private async removeNow(name: string, objection: Objection): Promise<void> {
-    const { client } = this.options;
-    const { signal } = this.stopping;
-    try {
-      const stayed = await removeNode(name, { client, signal, graceMs: this.timers.maxGracefulTermination, objection });
-      if (stayed !== undefined) {
-        this.scaleDown.failed(name, Date.now());
-        this.tell("stayed", `${name}: ${stayed}`);
-        return;
-      }
-      // Until our own watch has seen it go, the node must count as being removed, or it would be removed twice.
-      while (!isAborted(signal) && this.nodeInformer.get("", name) !== undefined) {
-        await pause(50, signal);
-      }
+  private onRemoval(kind: "scale-down" | "node-gone" | "stayed" | "failed", name: string, why = ""): void {
+    if (kind === "node-gone") {
       this.scaleDown.deleted(Date.now());
-      this.tell("node-gone", name);
-    } catch (error) {
+    } else if (kind !== "scale-down") {
       this.scaleDown.failed(name, Date.now());
-      this.tellFailure(name, error);
     }
+    this.tell(kind, why === "" ? name : `${name}: ${why}`);
   }
 
   private backoff(pool: string): Backoff {
@@ -289,9 +277,4 @@ export class PoolAutoscaler {
     this.events.push(event);
     this.options.onEvent?.(event);
   }
-}
-
-/** A call, because the compiler takes a property that was read before an `await` as unchanged after it. */
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }

@@ -4,10 +4,10 @@ import { pause } from "../kubelet/pause";
 import { findFreePorts } from "../control-plane/ports";
 import { containerEnvironment } from "../kubelet/environment";
 import { ContainerConfigError, ObjectReader } from "../kubelet/keyed-objects";
-import type { Container, Pod, Probe } from "../kubelet/pod";
-import { Prober } from "../kubelet/prober";
+import type { Container, Pod } from "../kubelet/pod";
 import type { ContainerRuntime } from "./image-node";
-import { PodProcess } from "./pod-process";
+import { PodProbes } from "./pod-probes";
+import { PodProcess, stopProcess } from "./pod-process";
 import { statusOf, type ContainerState } from "./pod-status";
 import { PodVolumes } from "./pod-volumes";
 
@@ -42,7 +42,7 @@ export class DispatcherPod {
   private last: Extract<ContainerState, { kind: "terminated" }> | undefined;
   private restarts = 0;
   private process: PodProcess | undefined;
-  private probers: Prober[] = [];
+  private probes: PodProbes | undefined;
   private reporting: Promise<void> = Promise.resolve();
 
   constructor(
@@ -120,7 +120,7 @@ export class DispatcherPod {
         await this.deleteObject();
       }
     } finally {
-      this.stopProbes();
+      this.probes?.stop();
       this.setReady(false);
       this.context.signal.removeEventListener("abort", this.onAbort);
       await this.volumes.remove();
@@ -175,7 +175,7 @@ export class DispatcherPod {
       await this.report();
       const ended = await Promise.race([process.ended, this.deletion()]);
       const { exitCode } = ended ?? (await this.terminate(process));
-      this.stopProbes();
+      this.probes?.stop();
       this.last = { kind: "terminated", exitCode, startedAt: process.startedAt, finishedAt: Date.now() };
       this.state = this.last;
       this.setReady(false);
@@ -218,39 +218,15 @@ export class DispatcherPod {
   }
 
   private startProbes(process: PodProcess): void {
-    const { readinessProbe, livenessProbe } = this.container;
-    if (readinessProbe === undefined) {
-      this.setReady(true);
-    } else {
-      this.probe(readinessProbe, false, (good) => {
-        this.setReady(good);
+    this.probes = new PodProbes(this.container, this.ports, {
+      onReady: (ready) => {
+        this.setReady(ready);
         void this.report();
-      });
-    }
-    if (livenessProbe !== undefined) {
-      this.probe(livenessProbe, true, (good) => {
-        if (!good) {
-          void stopProcess(process, (this.pod.spec.terminationGracePeriodSeconds ?? 30) * 1000);
-        }
-      });
-    }
-  }
-
-  private probe(probe: Probe, verdict: boolean, onVerdict: (good: boolean) => void): void {
-    const port = (wanted: string | number): number => {
-      const named = this.container.ports?.find(({ containerPort }) => containerPort === wanted)?.name ?? String(wanted);
-      return this.ports.get(named) ?? Number(wanted);
-    };
-    const prober = new Prober(probe, { host: "127.0.0.1", port }, verdict, onVerdict);
-    this.probers.push(prober);
-    prober.start();
-  }
-
-  private stopProbes(): void {
-    for (const prober of this.probers) {
-      prober.stop();
-    }
-    this.probers = [];
+      },
+      onDead: () => {
+        void stopProcess(process, (this.pod.spec.terminationGracePeriodSeconds ?? 30) * 1000);
+      },
+    });
   }
 
   private setReady(ready: boolean): void {
@@ -299,17 +275,5 @@ export class DispatcherPod {
         throw error;
       }
     }
-  }
-}
-
-async function stopProcess(process: PodProcess, graceMs: number): Promise<{ exitCode: number }> {
-  process.signal("SIGTERM");
-  const kill = setTimeout(() => {
-    process.signal("SIGKILL");
-  }, graceMs);
-  try {
-    return await process.ended;
-  } finally {
-    clearTimeout(kill);
   }
 }

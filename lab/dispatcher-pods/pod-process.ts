@@ -102,6 +102,19 @@ export function rewrite(value: string, mounts: ReadonlyMap<string, string>): str
   return value;
 }
 
+/** SIGTERM, and SIGKILL when it has not ended by then. */
+export async function stopProcess(process: PodProcess, graceMs: number): Promise<{ exitCode: number }> {
+  process.signal("SIGTERM");
+  const kill = setTimeout(() => {
+    process.signal("SIGKILL");
+  }, graceMs);
+  try {
+    return await process.ended;
+  } finally {
+    clearTimeout(kill);
+  }
+}
+
 function commandOf(start: ProcessStart): [string, ...string[]] {
   const words = [...(start.container.command ?? []), ...(start.container.args ?? [])].map((word) =>
     rewrite(expand(word, start.environment), start.mounts),
