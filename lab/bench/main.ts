@@ -1,0 +1,49 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { runBench } from "./bench";
+import { HELP, readOptions, UsageError, type BenchOptions } from "./options";
+import { table } from "./results";
+
+const print = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+void main(process.argv.slice(2));
+
+/** Exit codes: 0 measured, 1 it could not be, 2 wrong arguments, 130 interrupted. */
+async function main(argv: readonly string[]): Promise<void> {
+  let options: BenchOptions | "help";
+  try {
+    options = readOptions(argv);
+  } catch (error) {
+    print(error instanceof UsageError ? error.message : String(error));
+    process.exitCode = 2;
+    return;
+  }
+  if (options === "help") {
+    print(HELP);
+    return;
+  }
+  const interrupted = new AbortController();
+  const onSignal = (): void => {
+    print("Stopping: nothing is left behind ...");
+    interrupted.abort(new Error("interrupted"));
+  };
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  try {
+    const results = await runBench(options, interrupted.signal, print);
+    const folder = join(__dirname, "..", "..", "out");
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, "bench.json"), `${JSON.stringify(results, undefined, 2)}\n`);
+    print(`\n${table(results.dispatcher, results.raw, results.ratios)}\n\nout/bench.json has the rest.`);
+  } catch (error) {
+    if (interrupted.signal.aborted) {
+      process.exitCode = 130;
+    } else {
+      print(`bench: ${error instanceof Error ? error.message : String(error)}`);
+      process.exitCode = 1;
+    }
+  } finally {
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  }
+}

@@ -1,0 +1,75 @@
+/** One way's blocks: how long each took, and each request. */
+export interface Measured {
+  /** Of the blocks, in their order. */
+  readonly blockSeconds: readonly number[];
+  /** Of the requests, in milliseconds, from sending to the end of the answer. */
+  readonly latencies: readonly number[];
+}
+
+/** What is told of one way. */
+export interface Summary {
+  jobs: number;
+  seconds: number;
+  perSecond: number;
+  p50Ms: number;
+  p99Ms: number;
+  /** Jobs per second in each block, in their order: how steady it was. */
+  blocksPerSecond: number[];
+}
+
+/** Each is the dispatcher's figure divided by the raw one's. */
+export interface Ratios {
+  /** More is better; 1 is the API server itself. */
+  throughput: number;
+  /** Less is better. */
+  p50: number;
+  /** Less is better. */
+  p99: number;
+}
+
+export function summarize(measured: Measured, block: number): Summary {
+  const jobs = measured.latencies.length;
+  const seconds = measured.blockSeconds.reduce((sum, one) => sum + one, 0);
+  const sorted = [...measured.latencies].sort((a, b) => a - b);
+  return {
+    jobs,
+    seconds: round(seconds, 3),
+    perSecond: round(jobs / seconds, 1),
+    p50Ms: round(percentile(sorted, 0.5), 2),
+    p99Ms: round(percentile(sorted, 0.99), 2),
+    blocksPerSecond: measured.blockSeconds.map((one, index) => {
+      const inBlock = Math.min(block, jobs - index * block);
+      return round(inBlock / one, 1);
+    }),
+  };
+}
+
+export function ratiosOf(dispatcher: Summary, raw: Summary): Ratios {
+  return {
+    throughput: round(dispatcher.perSecond / raw.perSecond, 3),
+    p50: round(dispatcher.p50Ms / raw.p50Ms, 3),
+    p99: round(dispatcher.p99Ms / raw.p99Ms, 3),
+  };
+}
+
+/** The smallest value that this share of the values does not exceed. */
+export function percentile(sorted: readonly number[], share: number): number {
+  return sorted[Math.max(Math.ceil(sorted.length * share) - 1, 0)] ?? Number.NaN;
+}
+
+/** A table for people. */
+export function table(dispatcher: Summary, raw: Summary, ratios: Ratios): string {
+  const row = (...cells: (string | number)[]): string =>
+    cells.map((cell, index) => (index === 0 ? String(cell).padEnd(26) : String(cell).padStart(14))).join("");
+  return [
+    row("", "dispatcher", "raw POST", "ratio"),
+    row("Jobs", dispatcher.jobs, raw.jobs, ""),
+    row("Jobs per second", dispatcher.perSecond, raw.perSecond, ratios.throughput),
+    row("p50, ms", dispatcher.p50Ms, raw.p50Ms, ratios.p50),
+    row("p99, ms", dispatcher.p99Ms, raw.p99Ms, ratios.p99),
+  ].join("\n");
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}
