@@ -46,6 +46,11 @@ describe("POST /webhook", () => {
     assert.equal(await bench.job(uuid), undefined);
   });
 
+  it("looks at nothing of a body before its signature is found right", async () => {
+    const reply = await post(Buffer.from("{"), { "x-buildkite-signature": signed(Buffer.from("[")) });
+    assert.equal(reply.status, 401);
+  });
+
   it("verifies the bytes as they came: an indented body passes", async () => {
     const uuid = randomUUID();
     const indented = Buffer.from(JSON.stringify(JSON.parse(scheduledBody({ uuid }).toString()), undefined, 4));
