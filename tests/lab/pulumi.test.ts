@@ -199,10 +199,10 @@ describe("a program under the ordinary Pulumi CLI, with the provider doubles", f
     const stopped = await createProject("stopped", { signal: stop.signal });
     const operation = stopped.preview();
     const work = join(folder, "stopped");
-    await until("the program runs", async () => (await processesWith(work)).length >= 3 || undefined);
+    await until("the program runs", async () => (await processesWith(work)).length >= 3 || undefined, 40);
     stop.abort(new Error("stop"));
     assert.equal((await operation).ok, false);
-    await until("they are gone", async () => (await processesWith(work)).length === 0 || undefined, 3);
+    await until("they are gone", async () => (await processesWith(work)).length === 0 || undefined, 5);
     await stopped.remove();
     assert.deepEqual((await readdir(folder)).sort(), ["credential", "work"]);
   });
@@ -212,11 +212,11 @@ describe("a program under the ordinary Pulumi CLI, with the provider doubles", f
     const operation = killed.preview();
     const work = join(folder, "killed");
     // The CLI, the language host, the program and the first provider.
-    await until("they all run", async () => (await processesWith(work)).length >= 4 || undefined);
+    await until("they all run", async () => (await processesWith(work)).length >= 4 || undefined, 40);
     const cli = (await processesWith(work)).find((line) => line.includes("--event-log"));
     process.kill(Number.parseInt(cli ?? "", 10), "SIGKILL");
     assert.equal((await operation).exitCode, 137);
-    await until("they are gone", async () => (await processesWith(work)).length === 0 || undefined, 3);
+    await until("they are gone", async () => (await processesWith(work)).length === 0 || undefined, 5);
     await killed.remove();
   });
 });
