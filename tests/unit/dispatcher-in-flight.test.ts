@@ -3,6 +3,7 @@ import { once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { labelValue } from "../../components/stamp";
 import { AgentsNamespace } from "../../dispatcher/agents-namespace";
 import { JobsWatch } from "../../dispatcher/jobs-watch";
 import { KubernetesClient } from "../../dispatcher/kubernetes/client";
@@ -95,7 +96,6 @@ describe("jobs in flight", () => {
   it("are counted by the queue's key where its label had to be shortened", async () => {
     jobs.created("four", LONG_KEY);
     assert.equal(counts()[LONG_KEY], 1);
-    const { labelValue } = await import("../../components/stamp");
     await tell("ADDED", job("four", labelValue(LONG_KEY), "9"));
     assert.equal(counts()[LONG_KEY], 1);
   });
