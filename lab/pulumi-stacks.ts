@@ -1,10 +1,8 @@
 import { join } from "node:path";
+import { CLUSTER } from "./cluster";
 import { PulumiProject } from "./pulumi/project";
 import type { LabSecrets } from "./secrets";
 import type { LabSystem } from "./system";
-
-/** The cluster as the stack files name it. */
-export const CLUSTER = { project: "lab-project", location: "europe-west1", name: "lab-cluster" } as const;
 
 /** How a committed stack file becomes a stack of the lab. */
 export interface StackRequest {
@@ -39,6 +37,8 @@ export function createStack(system: LabSystem, request: StackRequest): Promise<P
       "buildkite-scale-to-zero:webhookSecret": secrets.webhookSecret,
     },
     kubernetesPlugin,
+    // Shared by the stacks: what one has compiled the other need not.
+    compileCache: join(workDir, "compile-cache"),
     signal,
     print,
   });

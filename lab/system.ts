@@ -5,12 +5,12 @@ import { Addresses } from "./addresses";
 import { SimulatedAgents } from "./agents";
 import { PoolAutoscaler } from "./autoscaler";
 import { FakeBuildkite } from "./buildkite";
+import { CLUSTER } from "./cluster";
 import { type ControlPlane, type ControlPlaneParts, startControlPlane } from "./control-plane";
 import { DispatcherPods } from "./dispatcher-pods";
 import { FakeGcp } from "./gcp";
 import { OverlapWatch } from "./overlap";
 import { createAdminToken } from "./pulumi/cluster-credential/admin-token";
-import { CLUSTER } from "./pulumi-stacks";
 import type { LabSecrets } from "./secrets";
 import { createSystemNode } from "./system-node";
 
