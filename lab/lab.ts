@@ -17,6 +17,7 @@ import { countsOf, judge, type LabResults, type Measured, partResults } from "./
 import { createSecrets, needlesOf } from "./secrets";
 import { createDev, destroyDev, type Run, runBuilds, searchForLeaks, tryProd } from "./sequence";
 import { type LabSystem, startSystem } from "./system";
+import { allEnded } from "./waiting";
 import { writeResults } from "./write-results";
 
 /** GKE's timers are divided by it: a node boots in 3 s instead of 90, and is idle for 2 s instead of 60. */
@@ -141,7 +142,7 @@ async function measure(context: Context): Promise<Measured> {
 
   await createDev(run);
   progress.poolName = String((await dev.outputs())["nodePool"]);
-  await Promise.all([runBuilds(run), tryProd(run)]);
+  await allEnded(runBuilds(run), tryProd(run));
   if (options.keep) {
     await keepRunning(run, print);
   } else {

@@ -10,7 +10,7 @@ import { needlesOf } from "./secrets";
 import { changedNothing, touched } from "./stack-checks";
 import type { LabSystem } from "./system";
 import { expectedUrns } from "./urns";
-import { until } from "./waiting";
+import { allEnded, until } from "./waiting";
 
 /** Queues of the committed Pulumi.dev.yaml. */
 export const QUEUES = ["default", "docker", "quick"] as const;
@@ -62,9 +62,8 @@ export async function runBuilds(run: Run): Promise<void> {
   const { options, system, phases, progress, failures, signal } = run;
   progress.recorder.start();
   await phases.run(`${options.builds} builds over ${QUEUES.length} queues`, async () => {
-    const scheduling = scheduleBuilds(system.buildkite, QUEUES, options.builds, options.seed, signal);
-    const middle = changeInTheMiddle(run);
-    await Promise.all([scheduling, middle]);
+    const { builds, seed } = options;
+    await allEnded(scheduleBuilds(system.buildkite, QUEUES, builds, seed, signal), changeInTheMiddle(run));
     await until(
       "every build to finish",
       PATIENCE + options.builds,

@@ -20,3 +20,13 @@ export async function until(
     await sleep(50, undefined, { signal });
   }
 }
+
+/**
+ * Waits for all of them, also when one fails: what goes on behind a failure would meet the cleaning up.
+ *
+ * @throws the first failure.
+ */
+export async function allEnded(...work: readonly Promise<void>[]): Promise<void> {
+  await Promise.allSettled(work);
+  await Promise.all(work);
+}
