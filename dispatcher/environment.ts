@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { readSettings, type DispatcherSettings } from "./settings";
 
 /** What the container is started with. */
@@ -38,7 +38,7 @@ export function readEnvironment(variables: Variables): Environment {
     settings: readSettings(text),
     webhookSecrets: required(variables, "DISPATCHER_WEBHOOK_SECRETS", "the directory of the webhook secrets"),
     serviceAccount: required(variables, "DISPATCHER_SERVICE_ACCOUNT", "the directory of the service account's token"),
-    tls: tls !== "" && existsSync(tls) ? tls : undefined,
+    tls: tls === "" ? undefined : tls,
     port: port(variables, "PORT", 8080),
     operationsPort: port(variables, "OPERATIONS_PORT", 8081),
     listenAddress: variables["LISTEN_ADDRESS"] === "" ? undefined : variables["LISTEN_ADDRESS"],

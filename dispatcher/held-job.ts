@@ -30,7 +30,9 @@ export class HeldJob {
 
   /** A further webhook for the same job. */
   join(work: Work): void {
-    this.runnableAt = Math.max(this.runnableAt ?? 0, work.runnableAt ?? 0);
+    if (work.runnableAt !== undefined && work.runnableAt > (this.runnableAt ?? 0)) {
+      this.runnableAt = work.runnableAt;
+    }
   }
 
   /** Counts a failure; returns how many in a row of this cause, and for how long by now, in milliseconds. */

@@ -50,7 +50,8 @@ async function main(log: Log): Promise<void> {
       },
     );
   };
-  process.once("SIGTERM", stop).once("SIGINT", stop);
+  // A second one changes nothing: what was acknowledged is finished, in bounded time.
+  process.on("SIGTERM", stop).on("SIGINT", stop);
 }
 
 function sayMode({ settings, podName }: Environment): void {

@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { messageOf, type Log } from "./log";
 import { WatchedDirectory } from "./watched-directory";
 
@@ -11,7 +12,7 @@ export interface TlsFiles {
 /**
  * Reads `tls.crt` and `tls.key` of a mounted Secret and keeps them current.
  *
- * @throws Error naming what is missing.
+ * @throws Error naming what is missing, or that they do not belong together.
  */
 export async function openTls(path: string, log: Log): Promise<TlsFiles> {
   let listener: (() => void) | undefined;
@@ -30,12 +31,19 @@ export async function openTls(path: string, log: Log): Promise<TlsFiles> {
   });
   const read = (name: string): string => {
     const text = directory.files.get(name);
-    if (text === undefined) {
+    if (text === undefined || text.trim() === "") {
       throw new Error(`no ${name} in ${path}`);
     }
     return text;
   };
-  const current = () => ({ cert: read("tls.crt"), key: read("tls.key") });
+  const current = () => {
+    const pair = { cert: read("tls.crt"), key: read("tls.key") };
+    // A server takes any two, and then refuses every client.
+    if (!new X509Certificate(pair.cert).checkPrivateKey(createPrivateKey(pair.key))) {
+      throw new Error(`tls.key in ${path} is not the key of tls.crt`);
+    }
+    return pair;
+  };
   current();
   return {
     current,

@@ -40,6 +40,8 @@ interface Answer {
   body?: Record<string, string>;
   event?: string;
   retryAfter?: boolean;
+  /** The rest of the request is not read. */
+  unread?: boolean;
 }
 
 /** `POST /webhook`: nothing of a body is looked at before its signature was found to be right. */
@@ -90,7 +92,7 @@ export class Webhook {
         this.#tooLarge(request);
         return undefined;
       case "crowded_out":
-        return { ...this.#reject(503, "crowded_out"), retryAfter: true };
+        return { ...this.#reject(503, "crowded_out"), retryAfter: true, unread: true };
       case "cut":
         this.#reject(400, "cut");
         return undefined;
@@ -183,11 +185,12 @@ function statusOf(outcome: Outcome): number {
   return outcome === "foreign" ? 409 : outcome === "lost" ? 503 : 500;
 }
 
-function send(response: ServerResponse, { status, body, retryAfter }: Answer): void {
+function send(response: ServerResponse, { status, body, retryAfter, unread }: Answer): void {
   const text = body === undefined ? "" : JSON.stringify(body);
   response.writeHead(status, {
     ...(status === 204 ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(text) }),
     ...(status === 405 ? { allow: "POST" } : {}),
+    ...(unread === true ? { connection: "close" } : {}),
     ...(retryAfter === true ? { "retry-after": String(RETRY_AFTER_SECONDS) } : {}),
   });
   response.end(text);

@@ -14,6 +14,8 @@ export interface DispatcherProcessOptions {
   server: string;
   caPem: string;
   token: string;
+  /** Makes the webhook port speak HTTPS; PEM. */
+  tls?: { cert: string; key: string };
   signal?: AbortSignal;
 }
 
@@ -50,6 +52,11 @@ export async function startDispatcherProcess(options: DispatcherProcessOptions):
   }
   await write(join("service-account", "token"), options.token);
   await write(join("service-account", "ca.crt"), options.caPem);
+  if (options.tls !== undefined) {
+    await mkdir(join(folder, "tls"));
+    await write(join("tls", "tls.crt"), options.tls.cert);
+    await write(join("tls", "tls.key"), options.tls.key);
+  }
   const server = new URL(options.server);
   const child: ChildProcess = spawn(process.execPath, [await write("dispatcher.js", buildDispatcherBundle().code)], {
     env: {
@@ -60,6 +67,7 @@ export async function startDispatcherProcess(options: DispatcherProcessOptions):
       OPERATIONS_PORT: "0",
       LISTEN_ADDRESS: "127.0.0.1",
       POD_NAME: "dispatcher-0",
+      ...(options.tls === undefined ? {} : { DISPATCHER_TLS: join(folder, "tls") }),
       KUBERNETES_SERVICE_HOST: server.hostname,
       KUBERNETES_SERVICE_PORT: server.port,
     },
@@ -102,7 +110,7 @@ export async function startDispatcherProcess(options: DispatcherProcessOptions):
   try {
     const line = await listening;
     return {
-      url: `http://127.0.0.1:${String(line["port"])}`,
+      url: `${options.tls === undefined ? "http" : "https"}://127.0.0.1:${String(line["port"])}`,
       operationsUrl: `http://127.0.0.1:${String(line["operationsPort"])}`,
       pid: child.pid ?? 0,
       ...{ log, folder, end, remove },

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { randomUUID } from "node:crypto";
+import { generateKeyPairSync, randomUUID, X509Certificate } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect, type TLSSocket } from "node:tls";
 import { setTimeout as sleep } from "node:timers/promises";
 import { buildDispatcherBundle } from "../../dispatcher/bundle";
 import { startDispatcherProcess, type DispatcherProcess } from "../../lab/bench/dispatcher-process";
@@ -26,16 +27,11 @@ describe("the dispatcher's bundle as a process", () => {
 
   after(() => bench.remove());
 
-  async function start(): Promise<DispatcherProcess> {
+  async function start(tls?: { cert: string; key: string }): Promise<DispatcherProcess> {
     const { server, caPem } = bench.controlPlane.adminKubeconfig;
     const { settings, agents } = bench;
-    running = await startDispatcherProcess({
-      settings,
-      secrets: { current: SECRET },
-      server,
-      caPem,
-      token: agents.token,
-    });
+    const secrets = { current: SECRET };
+    running = await startDispatcherProcess({ settings, secrets, server, caPem, token: agents.token, tls });
     return running;
   }
 
@@ -122,11 +118,38 @@ describe("the dispatcher's bundle as a process", () => {
     assert.equal(await statusWith("new"), 204);
   });
 
-  it("listens within 200 ms of its start on an idle machine", async () => {
+  it("speaks HTTPS where it is given a certificate, and refuses to start without its key", async () => {
+    const { clientCertPem: cert, clientKeyPem: key } = bench.controlPlane.adminKubeconfig;
+    const dispatcher = await start({ cert, key });
+    const socket = await new Promise<TLSSocket>((resolve, reject) => {
+      const { port } = new URL(dispatcher.url);
+      // Any certificate will do here: what counts is that it is the one that was given.
+      const connecting = connect({ port: Number(port), host: "127.0.0.1", rejectUnauthorized: false }, () => {
+        resolve(connecting);
+      });
+      connecting.once("error", reject);
+    });
+    assert.equal(socket.getPeerX509Certificate()?.fingerprint256, new X509Certificate(cert).fingerprint256);
+    const answer = new Promise<string>((resolve) => {
+      socket.once("data", (data: Buffer) => {
+        resolve(data.toString());
+      });
+    });
+    socket.write("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert.match(await answer, /^HTTP\/1\.1 200 /);
+    socket.destroy();
+    await dispatcher.remove();
+    await assert.rejects(start({ cert, key: "" }), /no tls\.key in /);
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const another = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    await assert.rejects(start({ cert, key: another }), /is not the key of tls\.crt/);
+  });
+
+  it("listens soon after its start", async () => {
     const began = performance.now();
     await start();
     const milliseconds = performance.now() - began;
-    // Bundling is part of this figure, and the machine is seldom idle: a bound that only a real fault exceeds.
+    // Bundling is part of it, and the machine is seldom idle: a bound that only a real fault exceeds.
     assert.ok(milliseconds < 3000, `${milliseconds} ms`);
   });
 
