@@ -2,6 +2,7 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as esbuild from "esbuild";
+import { describeAllocatable, readPool } from "./autoscaler";
 import { Failures } from "./failures";
 import { keepRunning } from "./keep";
 import { type Leak, searchFiles } from "./leaks/search";
@@ -142,6 +143,7 @@ async function measure(context: Context): Promise<Measured> {
 
   await createDev(run);
   progress.poolName = String((await dev.outputs())["nodePool"]);
+  sayAssumptions(system, progress.poolName, phases);
   await allEnded(runBuilds(run), tryProd(run));
   if (options.keep) {
     await keepRunning(run, print);
@@ -152,6 +154,15 @@ async function measure(context: Context): Promise<Measured> {
   await searchForLeaks(run, dev);
   leaks.push(...processWatch.found.values(), ...searchFiles([join(CHECKOUT, "out", "lab.json")], needles));
   return results(context, run, dev.languageHost, system);
+}
+
+/** What a node can hold is not known without Google: say what is assumed. */
+function sayAssumptions(system: LabSystem, poolName: string, phases: Phases): void {
+  const pool = system.gcp.nodePools().find(({ name }) => name === poolName);
+  if (pool !== undefined) {
+    const { machineType, diskGib } = readPool(pool);
+    phases.say(describeAllocatable(machineType, diskGib));
+  }
 }
 
 function results(context: Context, run: Run, host: "official" | "stand-in", system: LabSystem): Measured {

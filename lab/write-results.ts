@@ -23,8 +23,8 @@ function reportOf(measured: Measured, recorder: RunRecorder, end: End): RunRepor
   const { jobs, nodes, webhookMs, overlappingPods, wastedPods, builds, secretsFound, timeScale, parts } = measured;
   return {
     title: "From a scheduled build to a finished Job and back to zero nodes",
-    startedAt: recorder.samples[0]?.at ?? 0,
-    endedAt: recorder.samples.at(-1)?.at ?? 0,
+    startedAt: end.phases[0]?.startedAt ?? 0,
+    endedAt: Math.max(0, ...end.phases.map(({ startedAt, seconds }) => startedAt + seconds * 1000)),
     timeScale,
     samples: recorder.samples,
     phases: end.phases,
