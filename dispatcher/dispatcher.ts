@@ -53,8 +53,10 @@ export interface RunningDispatcher {
   stop(): Promise<void>;
 }
 
-/** Connections to the webhook port. */
-const MOST_CONNECTIONS = 512;
+/** Connections to the webhook port beside those whose webhook is held: there is one for each place in the buffer. */
+const SPARE_CONNECTIONS = 512;
+/** However large the buffer is. */
+const MOST_CONNECTIONS = 8192;
 
 /** Starts the service; it listens when the promise is settled. */
 export async function startDispatcher(options: DispatcherOptions): Promise<RunningDispatcher> {
@@ -136,7 +138,8 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   const webhooks = new Listener({ port, address, tls, handle: handleWebhookPort });
   const operations = new Listener({ port: operationsPort, address, handle: handleOperationsPort });
   const event = tls === undefined ? "connection" : "secureConnection";
-  const connections = new Connections(webhooks.server, MOST_CONNECTIONS, event);
+  const mostConnections = Math.min(limits.bufferSize + SPARE_CONNECTIONS, MOST_CONNECTIONS);
+  const connections = new Connections(webhooks.server, mostConnections, event);
   const webhook = new Webhook({ secrets, queues, dispatch, connections, metrics, log, answerWithinMs });
 
   metrics.read({

@@ -47,7 +47,8 @@ export class Listener {
     const { server } = this;
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen({ port: this.#options.port, host: this.#options.address }, () => {
+      // A burst of new connections is queued, not refused (the kernel has its own bound).
+      server.listen({ port: this.#options.port, host: this.#options.address, backlog: 4096 }, () => {
         server.off("error", reject);
         resolve();
       });

@@ -177,16 +177,36 @@ describe("POST /webhook", () => {
   });
 
   it("lets a flood of idle connections not shut the real ones out", async () => {
-    const idle = Array.from({ length: 700 }, () =>
-      net.connect(dispatcher.port, "127.0.0.1").on("error", () => undefined),
-    );
-    await until("the oldest are closed", () =>
-      idle.some(({ destroyed, readyState }) => destroyed || readyState === "closed"),
-    );
-    assert.equal((await deliver(dispatcher.url, scheduledBody())).outcome, "created");
+    const small = await bench.start({ limits: { bufferSize: 10 } });
+    const idle = Array.from({ length: 700 }, () => net.connect(small.port, "127.0.0.1").on("error", () => undefined));
+    const open = () => idle.filter(({ readyState }) => readyState === "open").length;
+    await until("all are connected or closed", () => idle.every(({ connecting }) => !connecting));
+    await until("the oldest are closed", () => open() <= 522);
+    assert.equal(idle.at(-1)?.readyState, "open");
+    assert.equal((await deliver(small.url, scheduledBody())).outcome, "created");
     for (const socket of idle) {
       socket.destroy();
     }
+  });
+
+  it("takes a burst of 1,000 webhooks on as many connections", async function () {
+    this.timeout(60_000);
+    const uuids = Array.from({ length: 1000 }, () => randomUUID());
+    const replies = await Promise.all(uuids.map((uuid) => deliver(dispatcher.url, scheduledBody({ uuid }))));
+    assert.deepEqual(
+      replies.filter(({ status }) => status !== 200 && status !== 202),
+      [],
+    );
+    await until(
+      "all are made",
+      () => uuids.every((uuid) => dispatcher.log.some((line) => line["uuid"] === uuid)),
+      30_000,
+    );
+    const made = new Set((await bench.jobs()).map(({ metadata }) => metadata.labels?.["buildkite.com/job-uuid"]));
+    assert.deepEqual(
+      uuids.filter((uuid) => !made.has(uuid)),
+      [],
+    );
   });
 
   it("tells what it did in its metrics", async () => {
