@@ -16,6 +16,7 @@ export interface Configuration extends Omit<StackValues, (typeof SECRET_KEYS)[nu
   readonly previousWebhookSecret?: pulumi.Output<string>;
   readonly gitHttpsCredentials?: pulumi.Output<string>;
   readonly gitSshKey?: pulumi.Output<string>;
+  readonly tlsKey?: pulumi.Output<string>;
 }
 
 /**
@@ -49,6 +50,7 @@ export function readConfiguration(): Configuration {
     previousWebhookSecret: secret("previousWebhookSecret"),
     gitHttpsCredentials: secret("gitHttpsCredentials"),
     gitSshKey: secret("gitSshKey"),
+    tlsKey: secret("tlsKey"),
   };
 }
 
@@ -168,7 +170,12 @@ function contradictions(values: StackValues, stack: string, project: string | un
   only(GKE_KEYS, values.target === "gke", "target gke", `target is ${values.target}`);
   only(LOCAL_KEYS, values.target === "local", "target local", `target is ${values.target}`);
   only(["host"], exposure === "ingress", "exposure ingress", `exposure is ${exposure}`);
-  only(["internal", "tlsSecret"], exposure === "load-balancer", "exposure load-balancer", `exposure is ${exposure}`);
+  only(
+    ["internal", "tlsCertificate", "tlsKey"],
+    exposure === "load-balancer",
+    "exposure load-balancer",
+    `exposure is ${exposure}`,
+  );
   if (values.target === "gke") {
     if (project === undefined) {
       faults.push(
@@ -197,9 +204,11 @@ function contradictions(values: StackValues, stack: string, project: string | un
   if (exposure === "ingress" && values.host === undefined) {
     faults.push("host is missing: exposure ingress needs the DNS name that Buildkite calls");
   }
-  if (exposure === "load-balancer" && values.internal !== true && values.tlsSecret === undefined) {
+  if ((values.tlsCertificate === undefined) !== (values.tlsKey === undefined)) {
+    faults.push("tlsCertificate and tlsKey belong together: set both, the key with pulumi config set --secret tlsKey");
+  } else if (exposure === "load-balancer" && values.internal !== true && values.tlsKey === undefined) {
     faults.push(
-      "exposure load-balancer needs internal: true or a tlsSecret: webhooks carry build environment and would cross the internet in clear",
+      "exposure load-balancer needs internal: true or tlsCertificate and tlsKey: webhooks carry build environment and would cross the internet in clear",
     );
   }
   if (values.gitHttpsCredentials !== undefined && values.gitSshKey !== undefined) {

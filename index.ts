@@ -21,6 +21,8 @@ const agents = new AgentsNamespace(
     gitSshKey: config.gitSshKey,
     gitKnownHosts: config.gitKnownHosts,
     jobQuota: config.jobQuota,
+    // A service account of one's own is there for Workload Identity.
+    metadataServer: config.queues.some((queue) => queue.serviceAccountName !== undefined),
   },
   inCluster,
 );

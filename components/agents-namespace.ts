@@ -18,6 +18,11 @@ export interface AgentsNamespaceArgs {
   readonly gitKnownHosts?: string;
   /** The most Jobs there may be, finished ones included: a circuit breaker, far above honest use. Default 5,000. */
   readonly jobQuota?: number;
+  /**
+   * Whether build pods may call the metadata server: Workload Identity needs it, and gives a pod only what its service
+   * account was given. Default false.
+   */
+  readonly metadataServer?: boolean;
 }
 
 /**
@@ -66,7 +71,7 @@ export class AgentsNamespace extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    this.createNetworkPolicy(name);
+    this.createNetworkPolicy(name, args.metadataServer ?? false);
     new k8s.core.v1.ResourceQuota(
       `${name}-quota`,
       {
@@ -112,8 +117,9 @@ export class AgentsNamespace extends pulumi.ComponentResource {
     );
   }
 
-  /** Nobody calls a build pod; it calls whom it likes, except the node's metadata server. */
-  private createNetworkPolicy(name: string): void {
+  /** Nobody calls a build pod; it calls whom it likes, but the metadata server only where it was allowed. */
+  private createNetworkPolicy(name: string, metadataServer: boolean): void {
+    const anywhere = metadataServer ? { cidr: "0.0.0.0/0" } : { cidr: "0.0.0.0/0", except: ["169.254.169.254/32"] };
     new k8s.networking.v1.NetworkPolicy(
       `${name}-network-policy`,
       {
@@ -122,9 +128,7 @@ export class AgentsNamespace extends pulumi.ComponentResource {
           podSelector: {},
           policyTypes: ["Ingress", "Egress"],
           ingress: [],
-          egress: [
-            { to: [{ ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.169.254/32"] } }, { ipBlock: { cidr: "::/0" } }] },
-          ],
+          egress: [{ to: [{ ipBlock: anywhere }, { ipBlock: { cidr: "::/0" } }] }],
         },
       },
       { parent: this },

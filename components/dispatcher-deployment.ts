@@ -23,7 +23,7 @@ export interface DispatcherDeployment {
   readonly bundleConfigMap: pulumi.Input<string>;
   readonly settingsConfigMap: pulumi.Input<string>;
   readonly webhookSecret: pulumi.Input<string>;
-  readonly tlsSecret?: string;
+  readonly tlsSecret?: pulumi.Input<string>;
 }
 
 /** The Deployment: admitted by the `restricted` Pod Security Standard, never below its replica count while it rolls. */

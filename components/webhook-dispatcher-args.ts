@@ -37,10 +37,15 @@ export type Exposure =
   | {
       /** A Service of type LoadBalancer. */
       readonly type: "load-balancer";
-      /** An address of the VPC only. Without it `tlsSecret` is required. Default false. */
+      /** An address of the VPC only. Without it `tls` is required. Default false. */
       readonly internal?: boolean;
-      /** kubernetes.io/tls Secret in the dispatcher's namespace; the dispatcher then speaks HTTPS itself. */
-      readonly tlsSecret?: string;
+      /** The dispatcher then speaks HTTPS itself. A renewed certificate is taken up without a restart. */
+      readonly tls?: {
+        /** PEM: the certificate and what leads from it to its authority. */
+        readonly certificate: pulumi.Input<string>;
+        /** PEM. */
+        readonly key: pulumi.Input<string>;
+      };
     };
 
 /** Arguments of {@link WebhookDispatcher}. */

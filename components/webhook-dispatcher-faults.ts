@@ -34,12 +34,12 @@ export function webhookDispatcherFaults(args: WebhookDispatcherArgs): ArgumentFa
     ...(exposure.type === "ingress"
       ? textLike("exposure.host", exposure.host, HOST, "a DNS name such as builds.example.com")
       : []),
-    ...(exposure.type === "load-balancer" && exposure.internal !== true && exposure.tlsSecret === undefined
+    ...(exposure.type === "load-balancer" && exposure.internal !== true && exposure.tls === undefined
       ? [
           {
             path: "exposure",
             reason:
-              "of type load-balancer must be internal or have a tlsSecret: webhook bodies carry build environment and would cross the internet in clear",
+              "of type load-balancer must be internal or have tls: webhook bodies carry build environment and would cross the internet in clear",
           },
         ]
       : []),

@@ -53,7 +53,7 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
       this.webhookUrl = pulumi.output(`https://${exposure.host}${WEBHOOK_PATH}`);
       this.webhookAddress = pulumi.output(exposure.address);
     } else if (exposure.type === "load-balancer") {
-      const scheme = exposure.tlsSecret === undefined ? "http" : "https";
+      const scheme = exposure.tls === undefined ? "http" : "https";
       this.webhookAddress = addressOf(service);
       this.webhookUrl = pulumi.interpolate`${scheme}://${this.webhookAddress}${WEBHOOK_PATH}`;
     }
@@ -189,11 +189,27 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
           bundleConfigMap: bundle.metadata.name,
           settingsConfigMap: settings.metadata.name,
           webhookSecret: webhookSecret.metadata.name,
-          tlsSecret: exposure.type === "load-balancer" ? exposure.tlsSecret : undefined,
+          tlsSecret: this.createTlsSecret(name, exposure),
         }),
       },
       { parent: this },
     );
+  }
+
+  private createTlsSecret(name: string, exposure: Exposure): pulumi.Output<string> | undefined {
+    if (exposure.type !== "load-balancer" || exposure.tls === undefined) {
+      return undefined;
+    }
+    const secret = new k8s.core.v1.Secret(
+      `${name}-tls`,
+      {
+        metadata: { name: "buildkite-webhook-tls", namespace: this.namespace },
+        type: "kubernetes.io/tls",
+        stringData: pulumi.secret({ "tls.crt": exposure.tls.certificate, "tls.key": exposure.tls.key }),
+      },
+      { parent: this },
+    );
+    return secret.metadata.name;
   }
 
   private createConfigMap(name: string, data: Record<string, string>): k8s.core.v1.ConfigMap {

@@ -11,7 +11,7 @@ export function serviceArgs(
 ): { annotations: Record<string, string>; spec: k8s.types.input.core.v1.ServiceSpec } {
   const selector = { ...labels };
   if (exposure.type === "load-balancer") {
-    const port = exposure.tlsSecret === undefined ? 80 : 443;
+    const port = exposure.tls === undefined ? 80 : 443;
     return {
       annotations: exposure.internal === true ? { "networking.gke.io/load-balancer-type": "Internal" } : {},
       spec: { type: "LoadBalancer", selector, ports: [{ name: "webhook", port, targetPort: "webhook" }] },

@@ -40,7 +40,9 @@ function summarize({ ok, jobs, nodes, webhookMs, failures, seconds, overlappingP
     );
     print(`pods       ${overlappingPods ?? 0} overlapping, ${wastedPods ?? 0} wasted`);
     print(`nodes      0 -> ${nodes.peak} (maximum ${nodes.max}) -> ${nodes.end}`);
-    print(`webhook    to Job: ${webhookMs.p50} ms median, ${webhookMs.p99} ms p99`);
+    print(
+      `webhook    to Job: ${webhookMs.p50} ms median, ${webhookMs.p99} ms p99, in bursts beside pulumi (npm run bench measures it alone)`,
+    );
     print("report     out/lab.html (open it in a browser), figures in out/lab.json");
   }
   for (const failure of failures) {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { IMAGES } from "../components/images";
 
 /**
  * Every key of the stack configuration, once: its type, its bounds, its meaning. config.ts reads a stack with it, the
@@ -35,8 +36,16 @@ export const QUEUE = z.strictObject({
       "`acquire`: the pod runs exactly the job it was made for. `queue`: any job of the queue. Default acquire.",
   }),
   sidecar: z.enum(["native", "shared-volume"]).optional().meta({ description: "How dind ends. Default native." }),
-  agentImage: z.string().min(1).optional().meta({ description: "Image of the agent." }),
-  dindImage: z.string().min(1).optional().meta({ description: "Image of dind." }),
+  agentImage: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ description: `Image of the agent. Default ${IMAGES.agent}.` }),
+  dindImage: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ description: `Image of dind. Default ${IMAGES.dind}.` }),
   resources: z
     .strictObject({ agent: CONTAINER_RESOURCES, dind: CONTAINER_RESOURCES })
     .optional()
@@ -116,7 +125,10 @@ export const TABLE = z.strictObject({
     .optional()
     .meta({ description: "ingress: the DNS name that Buildkite calls." }),
   internal: z.boolean().optional().meta({ description: "load-balancer: an address of the VPC only. Default false." }),
-  tlsSecret: z.string().optional().meta({ description: "load-balancer: kubernetes.io/tls Secret for HTTPS." }),
+  tlsCertificate: z.string().optional().meta({
+    description: "load-balancer: PEM of the certificate for HTTPS, with its chain.",
+  }),
+  tlsKey: z.string().optional().meta({ description: "load-balancer: PEM of its key. Secret." }),
 
   gitHttpsCredentials: z.string().optional().meta({ description: "Lines `https://user:token@host` for git. Secret." }),
   gitSshKey: z.string().optional().meta({ description: "Private SSH key for git. Secret." }),
@@ -125,7 +137,11 @@ export const TABLE = z.strictObject({
   dispatcherNamespace: DNS_LABEL.optional().meta({ description: "Default buildkite-<stack>-dispatcher." }),
   agentsNamespace: DNS_LABEL.optional().meta({ description: "Default buildkite-<stack>-agents." }),
   dispatcherReplicas: z.int().min(1).max(10).optional().meta({ description: "Replicas of the dispatcher. Default 2." }),
-  nodeImage: z.string().min(1).optional().meta({ description: "Stock Node image that runs the dispatcher." }),
+  nodeImage: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ description: `Stock Node image that runs the dispatcher. Default ${IMAGES.node}.` }),
   jobQuota: z.int().min(10).max(100_000).optional().meta({
     description: "The most Jobs there may be, finished ones included: a circuit breaker. Default 5000.",
   }),
@@ -139,6 +155,7 @@ export const SECRET_KEYS = [
   "previousWebhookSecret",
   "gitHttpsCredentials",
   "gitSshKey",
+  "tlsKey",
 ] as const satisfies readonly (keyof z.infer<typeof TABLE>)[];
 
 /** A stack's values as they stand in its file. */

@@ -9,7 +9,7 @@ export function exposureOf(config: Configuration, cluster: TargetCluster): Expos
     case "none":
       return { type: "none" };
     case "load-balancer":
-      return { type: "load-balancer", internal: config.internal, tlsSecret: config.tlsSecret };
+      return { type: "load-balancer", internal: config.internal, tls: tlsOf(config) };
     case "ingress": {
       const { host = "" } = config;
       const project = cluster.gke?.project;
@@ -32,4 +32,10 @@ export function exposureOf(config: Configuration, cluster: TargetCluster): Expos
       };
     }
   }
+}
+
+function tlsOf({ tlsCertificate, tlsKey }: Configuration): Extract<Exposure, { type: "load-balancer" }>["tls"] {
+  return tlsCertificate === undefined || tlsKey === undefined
+    ? undefined
+    : { certificate: tlsCertificate, key: tlsKey };
 }

@@ -5,6 +5,8 @@ import * as pulumi from "@pulumi/pulumi";
 export type ClusterLookup = Pick<
   gcp.container.GetClusterResult,
   | "name"
+  | "location"
+  | "project"
   | "endpoint"
   | "masterAuths"
   | "masterVersion"
@@ -34,7 +36,7 @@ export function assertUsable(cluster: ClusterLookup): void {
   if (profile !== "OPTIMIZE_UTILIZATION") {
     void pulumi.log.warn(
       `The cluster ${cluster.name} has autoscaling profile ${profile}: an idle node is paid for another 10 to 15 minutes. ` +
-        `With optimize-utilization it is about one: gcloud container clusters update ${cluster.name} --autoscaling-profile optimize-utilization`,
+        `With optimize-utilization it is about one: gcloud container clusters update ${cluster.name} --location ${cluster.location ?? "LOCATION"} --project ${cluster.project ?? "PROJECT"} --autoscaling-profile optimize-utilization`,
     );
   }
 }

@@ -111,7 +111,7 @@ describe("a stack with a bad configuration, under the ordinary pulumi command", 
 
   it("says which two keys contradict each other", async () => {
     const { text } = await preview(replace("exposure", "load-balancer"));
-    assert.match(text, /exposure load-balancer needs internal: true or a tlsSecret/);
+    assert.match(text, /exposure load-balancer needs internal: true or tlsCertificate and tlsKey/);
   });
 
   it("says that the stack file was encrypted under somebody else's key, in the CLI's own words", async () => {

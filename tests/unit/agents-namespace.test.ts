@@ -39,6 +39,14 @@ describe("AgentsNamespace", () => {
     assert.deepEqual(spec.egress[0]?.to[0]?.ipBlock.except, ["169.254.169.254/32"]);
   });
 
+  it("lets build pods call the metadata server where Workload Identity needs it", async () => {
+    const spec = only(
+      await registrationsOf(() => new AgentsNamespace("agents", { ...ARGS, metadataServer: true })),
+      "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+    ).inputs["spec"] as { egress: { to: { ipBlock: { except?: string[] } }[] }[] };
+    assert.equal(spec.egress[0]?.to[0]?.ipBlock.except, undefined);
+  });
+
   it("gives git a key that ends in a line's end, and known hosts beside it", async () => {
     let component: AgentsNamespace | undefined;
     const registrations = await registrationsOf(() => {

@@ -104,7 +104,7 @@ describe("the stack configuration", () => {
     [
       "a public load balancer in clear",
       { ...GKE, exposure: "load-balancer" },
-      /^exposure load-balancer needs internal: true or a tlsSecret/,
+      /^exposure load-balancer needs internal: true or tlsCertificate and tlsKey/,
     ],
     [
       "two kinds of git credentials",

@@ -197,11 +197,20 @@ describe("WebhookDispatcher", () => {
   });
 
   it("speaks HTTPS itself behind a public load balancer, probes included", async () => {
-    const registrations = await dispatcher({ exposure: { type: "load-balancer", tlsSecret: "tls" } });
+    const registrations = await dispatcher({
+      exposure: {
+        type: "load-balancer",
+        tls: { certificate: "a-certificate", key: pulumi.secret("a-tls-key-of-the-tests") },
+      },
+    });
     const { container, pod } = podOf(registrations);
     assert.equal(container.readinessProbe.httpGet.scheme, "HTTPS");
     assert.ok(container.env.some(({ name, value }) => name === "DISPATCHER_TLS" && value === "/etc/dispatcher/tls"));
-    assert.ok(pod.volumes.some(({ secret }) => secret?.secretName === "tls"));
+    assert.ok(pod.volumes.some(({ secret }) => secret?.secretName === "buildkite-webhook-tls"));
+    const secret = only(registrations, K8S.secret, "dispatcher-tls");
+    assert.equal(secret.inputs["type"], "kubernetes.io/tls");
+    assert.deepEqual(secret.inputs["stringData"], { "tls.crt": "a-certificate", "tls.key": "a-tls-key-of-the-tests" });
+    assert.ok(secret.secretPaths.some((path) => path.startsWith("stringData")));
     assert.deepEqual((only(registrations, K8S.service).inputs["spec"] as Record<string, unknown>)["ports"], [
       { name: "webhook", port: 443, targetPort: "webhook" },
     ]);
@@ -257,11 +266,7 @@ describe("WebhookDispatcher", () => {
       /at most one with default: true/,
     ],
     ["no replica", { replicas: 0 }, /replicas must be a whole number from 1 to 10, got 0/],
-    [
-      "a public load balancer in clear",
-      { exposure: { type: "load-balancer" } },
-      /must be internal or have a tlsSecret/,
-    ],
+    ["a public load balancer in clear", { exposure: { type: "load-balancer" } }, /must be internal or have tls/],
     [
       "a host that is none",
       { exposure: { type: "ingress", host: "nowhere", addressName: "a", address: "b", certificateName: "c" } },
