@@ -126,8 +126,9 @@ describe("the pool autoscaler", function () {
     const path = `/api/v1/namespaces/${NAMESPACE}/events`;
     const { items } = await client.request<{ items: { reason: string; message: string }[] }>("GET", path);
     const of = (reason: string): string[] => items.filter((one) => one.reason === reason).map(({ message }) => message);
-    assert.match(of("TriggeredScaleUp")[0] ?? "", /scaled 0->\d \(max: 3\)/);
-    assert.match(of("NotTriggerScaleUp")[0] ?? "", /max node group size reached/);
+    // In no order: on a busy machine the pool may grow in steps.
+    assert.ok(of("TriggeredScaleUp").some((message) => /scaled 0->\d \(max: 3\)/.test(message)));
+    assert.ok(of("NotTriggerScaleUp").some((message) => message.includes("max node group size reached")));
   });
 
   it("keeps a node while a build runs on it, however idle the node is otherwise", async () => {
