@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { jobName } from "../../components/contract";
-import { DispatcherBench, until, type LocalDispatcher } from "../support/dispatchers";
+import { DispatcherBench, type LocalDispatcher } from "../support/dispatchers";
+import { until } from "../support/until";
 import { FaultProxy } from "../support/fault-proxy";
 import { deliver, scheduledBody } from "../support/webhooks";
 

@@ -8,7 +8,8 @@ import { connect, type TLSSocket } from "node:tls";
 import { setTimeout as sleep } from "node:timers/promises";
 import { buildDispatcherBundle } from "../../dispatcher/bundle";
 import { startDispatcherProcess, type DispatcherProcess } from "../../lab/bench/dispatcher-process";
-import { DispatcherBench, until } from "../support/dispatchers";
+import { DispatcherBench } from "../support/dispatchers";
+import { until } from "../support/until";
 import { deliver, scheduledBody, SECRET, send, signed } from "../support/webhooks";
 
 describe("the dispatcher's bundle as a process", () => {
@@ -111,10 +112,10 @@ describe("the dispatcher's bundle as a process", () => {
     assert.deepEqual([await statusWith(SECRET), await statusWith("new")], [204, 401]);
     await writeFile(join(folder, "previous"), SECRET);
     await writeFile(join(folder, "current"), "new\n");
-    await until("the new one is accepted", async () => (await statusWith("new")) === 204, 10_000);
+    await until("the new one is accepted", async () => (await statusWith("new")) === 204, 10);
     assert.equal(await statusWith(SECRET), 204);
     await rm(join(folder, "previous"));
-    await until("the old one is refused", async () => (await statusWith(SECRET)) === 401, 10_000);
+    await until("the old one is refused", async () => (await statusWith(SECRET)) === 401, 10);
     assert.equal(await statusWith("new"), 204);
   });
 

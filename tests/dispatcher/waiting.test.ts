@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { ACTIVE_DEADLINE_ANNOTATION, jobName } from "../../components/contract";
 import { stamp } from "../../components/stamp";
-import { DispatcherBench, until } from "../support/dispatchers";
+import { DispatcherBench } from "../support/dispatchers";
+import { until } from "../support/until";
 import { FaultProxy, type Fault } from "../support/fault-proxy";
 import { deliver, scheduledBody, send } from "../support/webhooks";
 

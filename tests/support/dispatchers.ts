@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { jobName } from "../../components/contract";
 import { startDispatcher, type RunningDispatcher } from "../../dispatcher/dispatcher";
 import type { KubernetesClient } from "../../dispatcher/kubernetes/client";
@@ -13,6 +12,7 @@ import type { LogLine } from "../../lab/bench/dispatcher-process";
 import type { ControlPlane } from "../../lab/control-plane";
 import { administrator, sharedControlPlane } from "./control-plane";
 import { SECRET } from "./webhooks";
+import { until } from "./until";
 
 /** As the API server returns a Job. */
 export interface ObservedJob {
@@ -155,24 +155,5 @@ export class DispatcherBench {
       );
       return ended === true ? job : undefined;
     });
-  }
-}
-
-/** Asks until there is an answer other than `undefined` or `false`. */
-export async function until<T>(
-  what: string,
-  ask: () => Promise<T | undefined | false> | T | undefined | false,
-  limitMs = 30_000,
-): Promise<T> {
-  const deadline = Date.now() + limitMs;
-  for (;;) {
-    const answer = await ask();
-    if (answer !== undefined && answer !== false) {
-      return answer;
-    }
-    if (Date.now() > deadline) {
-      throw new Error(`not within ${limitMs / 1000} s: ${what}`);
-    }
-    await sleep(50);
   }
 }

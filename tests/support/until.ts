@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** Asks again and again until there is an answer. @throws when there is none in time. */
 export async function until<T>(
   what: string,
-  ask: () => T | undefined | Promise<T | undefined>,
-  seconds = 20,
+  ask: () => T | undefined | false | Promise<T | undefined | false>,
+  seconds = 30,
 ): Promise<T> {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
