@@ -9,6 +9,7 @@ import type { LabSecrets } from "./secrets";
 import { needlesOf } from "./secrets";
 import { changedNothing, touched } from "./stack-checks";
 import type { LabSystem } from "./system";
+import { lastComplaints } from "./last-complaints";
 import { expectedUrns } from "./urns";
 import { allEnded, until } from "./waiting";
 
@@ -69,7 +70,7 @@ export async function runBuilds(run: Run): Promise<void> {
       PATIENCE + options.builds,
       signal,
       () => system.buildkite.jobs().every(({ state }) => state === "finished"),
-      () => JSON.stringify(progress.now()),
+      () => `${JSON.stringify(progress.now())}\n${lastComplaints(system.dispatcherPods.logPaths()).join("\n")}`,
     );
   });
   await phases.run("back to zero nodes", () =>
