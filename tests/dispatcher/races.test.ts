@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ATTEMPT_ANNOTATION, jobName } from "../../components/contract";
 import { stamp } from "../../components/stamp";
 import { DispatcherBench } from "../support/dispatchers";
@@ -136,6 +137,28 @@ describe("races", () => {
       method === "POST" && path.includes("/jobs") && ++cuts <= 2 ? "cut-before" : "pass";
     const reply = await deliver(dispatcher.url, scheduledBody({ uuid }));
     assert.deepEqual([cuts, reply.status, reply.outcome], [3, 200, "created"]);
+  });
+
+  it("a webhook that comes while an older one of its job is held counts with its own time", async () => {
+    const dispatcher = await bench.start({ server: proxy.url });
+    const uuid = randomUUID();
+    const old = scheduledBody({ uuid, runnableAt: new Date(Date.now() - 60_000) });
+    await deliver(dispatcher.url, old);
+    await bench.finishJob(uuid);
+    let held = true;
+    const creates = proxy.count("POST", /\/jobs/);
+    proxy.onRequest = async ({ method }): Promise<Fault> => {
+      await until("released", () => method !== "POST" || !held);
+      return "pass";
+    };
+    const repeat = deliver(dispatcher.url, old);
+    await until("the repeat is held", () => proxy.count("POST", /\/jobs/) > creates);
+    const anew = deliver(dispatcher.url, scheduledBody({ uuid, runnableAt: LATER() }));
+    // It has joined as soon as its connection is served; nothing tells of it but the outcome.
+    await sleep(300);
+    held = false;
+    await Promise.all([repeat, anew]);
+    await bench.settledJob(dispatcher, uuid, "replaced");
   });
 
   it("a Job that another replica made in between counts as made", async () => {

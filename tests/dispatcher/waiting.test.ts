@@ -181,4 +181,30 @@ describe("waiting", () => {
     proxy.onRequest = () => "pass";
     await bench.settledJob(dispatcher, uuid, "exists");
   });
+
+  it("what is held when it stops is finished first", async () => {
+    const dispatcher = await bench.start({ server: proxy.url });
+    const uuids = Array.from({ length: 10 }, () => randomUUID());
+    proxy.onRequest = () => "cut-before";
+    const replies = await Promise.all(uuids.map((uuid) => deliver(dispatcher.url, scheduledBody({ uuid }))));
+    assert.deepEqual([...new Set(replies.map(({ status }) => status))], [202]);
+    const stopped = dispatcher.stop();
+    await until("it is stopping", () => dispatcher.log.some(({ event }) => event === "stopping"));
+    proxy.onRequest = () => "pass";
+    await stopped;
+    assert.equal((await bench.jobs()).length, 10);
+    assert.equal(dispatcher.log.at(-1)?.event, "stopped");
+  });
+
+  it("what cannot be finished when it stops is named, and it stops in time", async () => {
+    const dispatcher = await bench.start({ server: proxy.url, patience: { finishMs: 500 } });
+    const uuid = randomUUID();
+    proxy.onRequest = () => "cut-before";
+    assert.equal((await deliver(dispatcher.url, scheduledBody({ uuid }))).status, 202);
+    const began = performance.now();
+    await dispatcher.stop();
+    assert.ok(performance.now() - began < 3000);
+    const line = dispatcher.log.find((one) => one["uuid"] === uuid && one["decision"] === "lost");
+    assert.equal(line?.["level"], "error");
+  });
 });
