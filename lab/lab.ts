@@ -130,7 +130,7 @@ async function measure(context: Context): Promise<Measured> {
     });
   const dev = await phases.run("project copy, stack init, secrets (dev)", () => stack("dev"));
   cleanUp.defer(() => dev.remove());
-  const progress = new Progress(system, (line) => {
+  const progress = new Progress(system, options.maxNodes, (line) => {
     phases.say(line);
   });
   context.onRecorder(progress.recorder);
@@ -142,8 +142,7 @@ async function measure(context: Context): Promise<Measured> {
   const run: Run = { options, system, dev, createProd, secrets, phases, progress, failures, signal, leaks };
 
   await createDev(run);
-  progress.poolName = String((await dev.outputs())["nodePool"]);
-  sayAssumptions(system, progress.poolName, phases);
+  sayAssumptions(system, String((await dev.outputs())["nodePool"]), phases);
   await allEnded(runBuilds(run), tryProd(run));
   if (options.keep) {
     await keepRunning(run, print);

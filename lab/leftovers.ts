@@ -38,7 +38,8 @@ export async function lookAfter(
   const answering = await Promise.all(urls.map(async (url) => ((await answers(url)) ? [`port ${url}`] : [])));
   return [
     ...temporaryFolders(before.temporaryFolder)
-      .filter((name) => !before.temporary.includes(name))
+      // One that a process still uses is another lab's; our own processes are looked for below.
+      .filter((name) => !before.temporary.includes(name) && processesNaming(name).length === 0)
       .map((name) => `temporary folder ${name}`),
     ...processesNaming(workDir).map((command) => `process ${command}`),
     ...answering.flat(),

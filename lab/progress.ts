@@ -7,7 +7,7 @@ export interface Standing {
   readonly running: number;
   readonly finished: number;
   readonly nodes: number;
-  /** What the declared pool allows at that moment; 0 when there is none. */
+  /** What the stack's configuration allows at that moment. */
   readonly maxNodes: number;
   readonly pendingPods: number;
 }
@@ -17,19 +17,33 @@ const PRINT_EVERY_MS = 2_000;
 /** Follows the system while builds run: for the picture, for the printed lines, and for the rule that bounds the nodes. */
 export class Progress {
   readonly recorder: RunRecorder;
-  /** Moments at which there were more nodes than the pool allowed; must stay empty. */
+  /** Moments at which there were more nodes than the stack allows; must stay empty. */
   readonly aboveMaximum: Standing[] = [];
-  /** The pool whose maximum counts; set once it exists. */
-  poolName: string | undefined;
-  private maximum = 0;
   private printedAt = 0;
   private printed = "";
 
+  /**
+   * @param maxNodes as the stack's configuration has it: not as the pool was declared, or a wrong declaration would
+   * judge itself.
+   */
   constructor(
     private readonly system: LabSystem,
+    private maxNodes: number,
     private readonly say: (line: string) => void,
   ) {
     this.recorder = new RunRecorder(() => this.take());
+  }
+
+  /** Begins to follow. */
+  start(): void {
+    this.recorder.maximum(this.maxNodes);
+    this.recorder.start();
+  }
+
+  /** The stack's configuration allows so many from now on. */
+  allow(maxNodes: number): void {
+    this.maxNodes = maxNodes;
+    this.recorder.maximum(maxNodes);
   }
 
   /** Marks this moment in the picture and says so. */
@@ -40,18 +54,16 @@ export class Progress {
 
   /** Nodes and builds now. */
   now(): Standing {
-    const { buildkite, watch, gcp } = this.system;
+    const { buildkite, watch } = this.system;
     const jobs = buildkite.jobs();
     const count = (...states: string[]) => jobs.filter(({ state }) => states.includes(state)).length;
-    const pool = gcp.nodePools().find(({ name }) => name === this.poolName);
-    const autoscaling = pool?.inputs["autoscaling"] as { totalMaxNodeCount?: number } | undefined;
     const { nodes, pendingPods } = watch.counts();
     return {
       queued: count("scheduled", "assigned", "accepted"),
       running: count("running", "canceling"),
       finished: count("finished", "canceled"),
       nodes,
-      maxNodes: autoscaling?.totalMaxNodeCount ?? 0,
+      maxNodes: this.maxNodes,
       pendingPods,
     };
   }
@@ -59,11 +71,7 @@ export class Progress {
   private take(): Standing {
     const standing = this.now();
     const { nodes, maxNodes, queued, running, finished, pendingPods } = standing;
-    if (maxNodes > 0 && maxNodes !== this.maximum) {
-      this.maximum = maxNodes;
-      this.recorder.maximum(maxNodes);
-    }
-    if (maxNodes > 0 && nodes > maxNodes) {
+    if (nodes > maxNodes) {
       this.aboveMaximum.push(standing);
     }
     const line =

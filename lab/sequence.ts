@@ -61,7 +61,7 @@ export async function createDev({ dev, phases, failures, system, signal }: Run):
 /** The builds, with two updates in the middle of them and the prod stack beside them; then back to zero nodes. */
 export async function runBuilds(run: Run): Promise<void> {
   const { options, system, phases, progress, failures, signal } = run;
-  progress.recorder.start();
+  progress.start();
   await phases.run(`${options.builds} builds over ${QUEUES.length} queues`, async () => {
     const { builds, seed } = options;
     await allEnded(scheduleBuilds(system.buildkite, QUEUES, builds, seed, signal), changeInTheMiddle(run));
@@ -93,6 +93,7 @@ async function changeInTheMiddle(run: Run): Promise<void> {
   progress.mark(
     `pulumi up: maxNodes ${options.maxNodes} -> ${options.maxNodes + 2}, another agent image for one queue`,
   );
+  progress.allow(options.maxNodes + 2);
   const changed = await dev.up();
   failures.succeeded(changed, "up in the middle of the builds");
   failures.equal(
