@@ -1,10 +1,10 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { buildDispatcherBundle } from "../dispatcher/bundle";
-import type { DispatcherSettings } from "../dispatcher/settings";
 import { refuseFaults } from "./argument-rules";
 import { PROJECT } from "./contract";
 import { deploymentSpec, PORTS } from "./dispatcher-deployment";
+import { settingsOf } from "./dispatcher-settings";
 import { IMAGES } from "./images";
 import { knownTemplateBindingSpec, knownTemplatePolicySpec } from "./job-policy";
 import type { Exposure, WebhookDispatcherArgs } from "./webhook-dispatcher-args";
@@ -253,24 +253,6 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
       { parent: this },
     );
   }
-}
-
-function settingsOf(args: WebhookDispatcherArgs): DispatcherSettings {
-  return {
-    agentsNamespace: args.agentsNamespace,
-    mode: "webhook-only",
-    queues: args.queues.map((queue) => ({
-      key: queue.key,
-      default: queue.default ?? false,
-      ...(queue.clusterId === undefined ? {} : { clusterId: queue.clusterId }),
-      tags: Object.entries({ ...queue.tags, queue: queue.key })
-        .map(([key, value]) => `${key}=${value}`)
-        .sort(),
-      template: queue.templateName,
-      agentMode: queue.agentMode ?? "acquire",
-    })),
-    limits: { createConcurrency: args.createConcurrency ?? 16, bufferSize: 1_000 },
-  };
 }
 
 function addressOf(service: k8s.core.v1.Service): pulumi.Output<string> {
