@@ -5,7 +5,8 @@ import * as esbuild from "esbuild";
 import { describeAllocatable, readPool } from "./autoscaler";
 import { Failures } from "./failures";
 import { keepRunning } from "./keep";
-import { type Leak, searchFiles } from "./leaks/search";
+import type { Needle } from "./leaks/needles";
+import type { Leak } from "./leaks/search";
 import { ProcessWatch } from "./leaks/process-watch";
 import { lookAfter, lookBefore, TEMPORARY_PREFIX } from "./leftovers";
 import type { LabOptions } from "./options";
@@ -39,6 +40,8 @@ interface Context {
   readonly parts: Parts;
   /** Addresses that must not answer any more at the end. */
   readonly urls: string[];
+  /** What the leak search looks for; filled as soon as it is known. */
+  readonly needles: Needle[];
   /** Hears of the recorder, which outlives what it records. */
   readonly onRecorder: (recorder: RunRecorder) => void;
 }
@@ -66,11 +69,12 @@ export async function runLab(
   await chmod(workDir, 0o711);
   process.env["TMPDIR"] = workDir;
   const urls: string[] = [];
+  const needles: Needle[] = [];
   let measured: Measured | undefined;
   let recorder: RunRecorder | undefined;
   try {
     measured = await measure({
-      ...{ options, signal, print, phases, failures, workDir, parts, urls },
+      ...{ options, signal, print, phases, failures, workDir, parts, urls, needles },
       onRecorder: (started) => {
         recorder = started;
       },
@@ -86,12 +90,12 @@ export async function runLab(
   failures.equal(leftovers, [], "what the run left behind");
   const seconds = Math.round((Date.now() - started) / 100) / 10;
   const end = { leftovers, failures: failures.texts, phases: phases.finished, seconds };
-  return writeResults(join(CHECKOUT, "out"), measured, recorder, end);
+  return writeResults(join(CHECKOUT, "out"), measured, recorder, end, needles);
 }
 
 /** Everything between the first started process and the last stopped one. */
 async function measure(context: Context): Promise<Measured> {
-  const { options, signal, print, phases, failures, workDir, parts, urls } = context;
+  const { options, signal, print, phases, failures, workDir, parts, urls, needles } = context;
   const secrets = createSecrets();
   await using cleanUp = new AsyncDisposableStack();
   const system = await phases.run("control plane, nodes and stand-ins", () =>
@@ -108,7 +112,7 @@ async function measure(context: Context): Promise<Measured> {
   );
   cleanUp.defer(() => phases.run("stopping everything", () => system.stop()));
   urls.push(system.controlPlane.server, system.gcp.url, system.buildkite.url);
-  const needles = needlesOf(secrets, system.buildkite.markers);
+  needles.push(...needlesOf(secrets, system.buildkite.markers));
   const processWatch = new ProcessWatch(needles);
   cleanUp.defer(() => {
     processWatch.stop();
@@ -151,7 +155,7 @@ async function measure(context: Context): Promise<Measured> {
     await destroyDev(run, said);
   }
   await searchForLeaks(run, dev);
-  leaks.push(...processWatch.found.values(), ...searchFiles([join(CHECKOUT, "out", "lab.json")], needles));
+  leaks.push(...processWatch.found.values());
   return results(context, run, dev.languageHost, system);
 }
 

@@ -1,22 +1,35 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type RunRecorder, type RunReport, writeReport } from "./report";
+import { findNeedles, type Needle } from "./leaks/needles";
+import { reportHtml, type RunRecorder, type RunReport } from "./report";
 import { type End, type LabResults, type Measured, UNPROVEN } from "./results";
 
-/** Writes lab.json, and lab.html when there is something to draw, into a folder. */
+/**
+ * Writes lab.json, and lab.html when there is something to draw, into a folder. A text that holds one of this run's
+ * secrets is not written; that is a failure of its own.
+ */
 export async function writeResults(
   folder: string,
   measured: Measured | undefined,
   recorder: RunRecorder | undefined,
   end: End,
+  needles: readonly Needle[],
 ): Promise<LabResults> {
   const results: LabResults = { ok: end.failures.length === 0, ...measured, ...end };
+  const texts = {
+    "lab.json": `${JSON.stringify(results, null, 2)}\n`,
+    ...(measured !== undefined && recorder !== undefined
+      ? { "lab.html": reportHtml(reportOf(measured, recorder, end)) }
+      : {}),
+  };
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, "lab.json"), `${JSON.stringify(results, null, 2)}\n`);
-  if (measured !== undefined && recorder !== undefined) {
-    await writeReport(join(folder, "lab.html"), reportOf(measured, recorder, end));
+  const leaked: string[] = [];
+  for (const [name, text] of Object.entries(texts)) {
+    const found = findNeedles(Buffer.from(text), needles);
+    leaked.push(...found.map((secret) => `${name} would have held a secret (${secret}) and was not written`));
+    await (found.length === 0 ? writeFile(join(folder, name), text) : rm(join(folder, name), { force: true }));
   }
-  return results;
+  return leaked.length === 0 ? results : { ...results, ok: false, failures: [...end.failures, ...leaked] };
 }
 
 function reportOf(measured: Measured, recorder: RunRecorder, end: End): RunReport {

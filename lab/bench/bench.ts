@@ -100,7 +100,9 @@ export async function runBench(
     });
     print(`bench: ${WARM_UP} each way to warm up, then ${options.jobs} each way in turns of ${options.block}`);
     await run(WARM_UP, WARM_UP);
+    const cpuBefore = await metric(dispatcher, "process_cpu_seconds_total");
     const [webhooks, posts] = await run(options.jobs, options.block);
+    const cpuSeconds = (await metric(dispatcher, "process_cpu_seconds_total")) - cpuBefore;
     const [through, raw] = [summarize(webhooks, options.block), summarize(posts, options.block)];
     return {
       ratios: ratiosOf(through, raw),
@@ -112,7 +114,9 @@ export async function runBench(
         jobBytes: Buffer.byteLength(JSON.stringify(manifest(randomUUID()))),
         webhookBytes: signedWebhook(secret).body.length,
         bundleBytes: bundle.bytes,
-        dispatcherPeakMiB: await peakMiB(dispatcher),
+        dispatcherMiB: Math.round((await metric(dispatcher, "process_resident_memory_bytes")) / 2 ** 20),
+        // Of its own Jobs; what it spends on watching the raw ones is in it.
+        dispatcherCpuMsPerJob: Number(((cpuSeconds * 1000) / options.jobs).toFixed(2)),
         controllers: "paused in both ways: what is measured is the API server, with the dispatcher's watches on it",
         answer: "a webhook's answer comes after its Job's creation; both answers are read to their end",
       },
@@ -174,8 +178,9 @@ async function untilReady(dispatcher: DispatcherProcess, signal: AbortSignal): P
   }
 }
 
-async function peakMiB(dispatcher: DispatcherProcess): Promise<number> {
+/** One of the dispatcher's own metrics, one without labels. */
+async function metric(dispatcher: DispatcherProcess, name: string): Promise<number> {
   const text = await (await fetch(`${dispatcher.operationsUrl}/metrics`)).text();
-  const bytes = Number(/^process_resident_memory_bytes (\S+)$/m.exec(text)?.[1]);
-  return Math.round(bytes / 2 ** 20);
+  const line = text.split("\n").find((one) => one.startsWith(`${name} `)) ?? "";
+  return Number(line.slice(name.length + 1));
 }

@@ -1,4 +1,4 @@
-export { reportHtml, writeReport } from "./page";
+export { reportHtml } from "./page";
 export {
   RunRecorder,
   type MaximumMark,

@@ -1,13 +1,7 @@
-import { writeFile } from "node:fs/promises";
 import { markLetter, timelineSvg } from "./chart";
 import { escapeText } from "./escape";
 import type { RunReport } from "./run-record";
 import { STYLE } from "./style";
-
-/** Writes the report as one file that needs nothing else: no script, no font, no picture from anywhere. */
-export async function writeReport(path: string, run: RunReport): Promise<void> {
-  await writeFile(path, reportHtml(run));
-}
 
 /** The report's HTML. */
 export function reportHtml(run: RunReport): string {

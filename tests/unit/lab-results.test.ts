@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { needle } from "../../lab/leaks/needles";
+import { writeResults } from "../../lab/write-results";
+
+const END = { failures: [], leftovers: [], phases: [], seconds: 1 };
+
+describe("the lab's results", () => {
+  let folder: string;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "buildkite-scale-to-zero-tests-"));
+  });
+
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  it("are written, and good when nothing failed", async () => {
+    const results = await writeResults(folder, undefined, undefined, END, []);
+    assert.equal(results.ok, true);
+    assert.deepEqual(JSON.parse(await readFile(join(folder, "lab.json"), "utf8")), { ok: true, ...END });
+  });
+
+  it("say so when the run did not get far", async () => {
+    const results = await writeResults(folder, undefined, undefined, { ...END, failures: ["interrupted"] }, []);
+    assert.equal(results.ok, false);
+    assert.match(await readFile(join(folder, "lab.json"), "utf8"), /"interrupted"/);
+  });
+
+  it("are not written when they would hold a secret, and an older file goes", async () => {
+    await writeFile(join(folder, "lab.json"), "of an earlier run");
+    const secret = "s3cret-of-the-tests-0123456789";
+    const end = { ...END, failures: [`pulumi said ${secret}`] };
+    const results = await writeResults(folder, undefined, undefined, end, [needle("agent token", secret)]);
+    assert.equal(results.ok, false);
+    assert.match(results.failures.at(-1) ?? "", /^lab\.json would have held a secret \(agent token\)/);
+    assert.deepEqual(await readdir(folder), []);
+  });
+});
