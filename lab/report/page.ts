@@ -3,7 +3,7 @@ import { escapeText } from "./escape";
 import type { RunReport } from "./run-record";
 import { STYLE } from "./style";
 
-/** The report's HTML. */
+/** The report as one HTML file that needs nothing else: no script, font or picture from anywhere. */
 export function reportHtml(run: RunReport): string {
   const good = run.failures.length === 0;
   const when = new Date(run.startedAt).toISOString().replace("T", " ").slice(0, 19);
