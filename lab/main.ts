@@ -27,7 +27,14 @@ async function main(): Promise<number> {
     interrupted.abort(new Error("interrupted"));
   };
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
-  const results = await runLab(options, interrupted.signal, print);
+  let results;
+  try {
+    results = await runLab(options, interrupted.signal, print);
+  } catch (error) {
+    // Only what comes before anything was started ends here, such as a part that cannot be had.
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    return interrupted.signal.aborted ? 130 : 1;
+  }
   summarize(results);
   return interrupted.signal.aborted && !options.keep ? 130 : results.ok ? 0 : 1;
 }
