@@ -148,15 +148,16 @@ async function measure(context: Context): Promise<Measured> {
   await createDev(run);
   sayAssumptions(system, String((await dev.outputs())["nodePool"]), phases);
   await allEnded(runBuilds(run), tryProd(run));
-  if (options.keep) {
-    await keepRunning(run, print);
-  } else {
-    await searchForLeaks(run, dev);
-    await destroyDev(run, said);
-  }
   await searchForLeaks(run, dev);
-  leaks.push(...processWatch.found.values());
-  return results(context, run, dev.languageHost, system);
+  if (options.keep) {
+    // Judged now: what a person sends by hand is no part of the run.
+    const measured = results(context, run, processWatch, dev.languageHost, system);
+    await keepRunning(run, print);
+    return measured;
+  }
+  await destroyDev(run, said);
+  await searchForLeaks(run, dev);
+  return results(context, run, processWatch, dev.languageHost, system);
 }
 
 /** What a node can hold is not known without Google: say what is assumed. */
@@ -168,14 +169,20 @@ function sayAssumptions(system: LabSystem, poolName: string, phases: Phases): vo
   }
 }
 
-function results(context: Context, run: Run, host: "official" | "stand-in", system: LabSystem): Measured {
+function results(
+  context: Context,
+  run: Run,
+  processWatch: ProcessWatch,
+  host: "official" | "stand-in",
+  system: LabSystem,
+): Measured {
   const { options, failures, parts } = context;
   const { progress, leaks } = run;
   const measured: Measured = {
     seed: options.seed,
     builds: options.builds,
     ...countsOf(system, progress),
-    secretsFound: leaks,
+    secretsFound: [...leaks, ...processWatch.found.values()],
     timeScale: TIME_SCALE,
     parts: partResults(Object.values(parts), host, options.kubernetesPlugin),
   };
