@@ -2,11 +2,12 @@ import { version } from "../package.json";
 import { startDispatcher } from "./dispatcher";
 import { readEnvironment, type Environment } from "./environment";
 import { createLog, messageOf, type Log } from "./log";
+import { lineWriter } from "./log-output";
 import { serviceAccountConnection } from "./service-account";
 import { openTls } from "./tls";
 import { openWebhookSecrets } from "./webhook-secrets";
 
-const log = createLog((line) => process.stdout.write(line));
+const log = createLog(lineWriter());
 
 // Whoever reads our log may be gone before us.
 process.stdout.on("error", () => undefined);

@@ -193,15 +193,9 @@ export class KubernetesClient {
     const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
     const target = this.#target(path, options.query);
     for (let first = true; ; first = false) {
-      const request = this.#transport.request({
-        ...target,
-        agent: this.#agent,
-        method,
-        headers,
-        signal: options.signal,
-      });
+      const request = this.#transport.request({ ...target, agent: this.#agent, method, headers });
       try {
-        return await answerOf(request, body, `${method} ${path}`, timeoutMs);
+        return await answerOf(request, body, `${method} ${path}`, timeoutMs, options.signal);
       } catch (error) {
         // The server may close a kept connection just as we use it. A GET loses nothing by being sent again.
         if (!first || method !== "GET" || !request.reusedSocket || codeOf(error) !== "ECONNRESET") {

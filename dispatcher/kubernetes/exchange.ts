@@ -3,31 +3,51 @@ import type http from "node:http";
 /** A complete answer. */
 export interface Answer {
   status: number;
+  /** Of an answer that is not 2xx. */
   retryAfter: string | undefined;
   body: Buffer;
 }
 
-/** Sends the request with its body and waits for the complete answer, at most `timeoutMs`. */
+/**
+ * Sends the request with its body and waits for the complete answer, at most `timeoutMs`.
+ *
+ * The signal is listened to here, and a header is looked at only where it can matter: both are a measurable part of what
+ * a Job costs when Node does them.
+ */
 export function answerOf(
   request: http.ClientRequest,
   body: Buffer | undefined,
   what: string,
   timeoutMs: number,
+  signal: AbortSignal | undefined,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      request.destroy(Object.assign(new Error(`${what}: called off`), { name: "AbortError", code: "ABORT_ERR" }));
+    };
     const timer = setTimeout(() => request.destroy(timeout(what, timeoutMs)), timeoutMs);
-    const fail = (error: Error): void => {
+    const done = (): void => {
       clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+    };
+    const fail = (error: Error): void => {
+      done();
       reject(error);
     };
+    signal?.addEventListener("abort", onAbort);
     request.on("error", fail);
     request.once("response", (response) => {
       collect(response).then((bytes) => {
-        clearTimeout(timer);
-        resolve({ status: response.statusCode ?? 0, retryAfter: response.headers["retry-after"], body: bytes });
+        done();
+        const status = response.statusCode ?? 0;
+        const retryAfter = status < 300 ? undefined : response.headers["retry-after"];
+        resolve({ status, retryAfter, body: bytes });
       }, fail);
     });
     request.end(body);
+    if (signal?.aborted === true) {
+      onAbort();
+    }
   });
 }
 

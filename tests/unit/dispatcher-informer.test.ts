@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -66,6 +66,21 @@ describe("the Kubernetes client", () => {
     const error = await client.request("GET", "/x").catch((caught: unknown) => caught);
     assert.ok(error instanceof KubernetesError);
     assert.deepEqual([error.status, error.retryAfterSeconds, error.body], [502, 3, undefined]);
+  });
+
+  it("ends a request that is called off, before or after it was sent, and keeps no listener", async () => {
+    script = () => undefined;
+    const stop = new AbortController();
+    const under = client.request("GET", "/x", { signal: stop.signal });
+    setTimeout(() => {
+      stop.abort();
+    }, 20);
+    await assert.rejects(under, { name: "AbortError" });
+    await assert.rejects(client.request("GET", "/x", { signal: stop.signal }), { name: "AbortError" });
+    script = (_url, response) => response.end("{}");
+    const endless = new AbortController().signal;
+    await client.request("GET", "/x", { signal: endless });
+    assert.equal(getEventListeners(endless, "abort").length, 0);
   });
 
   it("gives up after its time, and when the answer is cut short", async () => {
