@@ -150,9 +150,19 @@ describe("WebhookDispatcher", () => {
     });
   });
 
-  it("refuses Jobs of unknown templates in the agents' namespace", async () => {
-    const spec = only(await dispatcher(), K8S.policy).inputs["spec"] as { validations: { expression: string }[] };
-    assert.match(spec.validations[0]?.expression ?? "", /in \['default'\]$/);
+  it("refuses Jobs of unknown templates in the agents' namespace, also when the policy itself fails", async () => {
+    const registrations = await dispatcher();
+    const policy = only(registrations, K8S.policy).inputs["spec"] as {
+      failurePolicy: string;
+      validations: { expression: string }[];
+    };
+    assert.equal(policy.failurePolicy, "Fail");
+    assert.match(policy.validations[0]?.expression ?? "", /in \['default'\]$/);
+    assert.deepEqual(only(registrations, `${K8S.policy}Binding`).inputs["spec"], {
+      policyName: "dispatcher-known-templates-abc1234",
+      validationActions: ["Deny"],
+      matchResources: { namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "ci-agents" } } },
+    });
   });
 
   it("exposes nothing by default", async () => {
