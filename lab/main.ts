@@ -26,7 +26,11 @@ async function main(): Promise<number> {
     print(interrupted.signal.aborted ? "Still stopping ..." : "Stopping: nothing is left behind ...");
     interrupted.abort(new Error("interrupted"));
   };
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  // A closed terminal, and a reader that has gone (npm run lab | head), are reasons to stop in order, too.
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal).on("SIGHUP", onSignal);
+  process.stdout.on("error", () => {
+    interrupted.abort(new Error("nobody reads the output any more"));
+  });
   let results;
   try {
     results = await runLab(options, interrupted.signal, print);

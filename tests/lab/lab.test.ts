@@ -120,22 +120,35 @@ describe("npm run lab", () => {
     assert.doesNotMatch(report, /<script[^>]*src=|<link[^>]*href="http/, "self-contained");
   });
 
-  for (const [moment, line] of [
-    ["while the control plane starts", "control plane: starting"],
-    ["while pulumi works", "pulumi up (dev) ..."],
-    ["while builds run", " running, 1"],
+  for (const [signal, moment, line] of [
+    ["SIGINT", "while the control plane starts", "control plane: starting"],
+    ["SIGINT", "while pulumi works", "pulumi up (dev) ..."],
+    ["SIGINT", "while builds run", " running, 1"],
+    ["SIGHUP", "while pulumi works", "pulumi up (dev) ..."],
   ] as const) {
-    it(`leaves nothing behind after Ctrl-C ${moment}`, async function () {
+    it(`leaves nothing behind after ${signal === "SIGINT" ? "Ctrl-C" : "a closed terminal"} ${moment}`, async function () {
       this.timeout(180_000);
       const before = temporaryFolders();
       const child = lab("--builds", "40", "--max-nodes", "3");
       const said = output(child);
       await said.line(line);
       const folders = temporaryFolders().filter((name) => !before.includes(name));
-      child.kill("SIGINT");
+      child.kill(signal);
       assert.equal(await exitCode(child), 130, said.text());
       assert.deepEqual(temporaryFolders(), before);
       assert.deepEqual(processesOf(folders), []);
     });
   }
+
+  it("leaves nothing behind when nobody reads its output any more", async function () {
+    this.timeout(180_000);
+    const before = temporaryFolders();
+    const child = lab("--builds", "40", "--max-nodes", "3");
+    await output(child).line("pulumi preview (dev) ...");
+    const folders = temporaryFolders().filter((name) => !before.includes(name));
+    child.stdout?.destroy();
+    assert.equal(await exitCode(child), 130);
+    assert.deepEqual(temporaryFolders(), before);
+    assert.deepEqual(processesOf(folders), []);
+  });
 });
