@@ -96,7 +96,11 @@ export const TABLE = z.strictObject({
   clusterStack: z.string().optional().meta({
     description: "gke: instead of the two, a stack with outputs `clusterName` and `clusterLocation`.",
   }),
-  machineType: z.string().optional().meta({ description: "gke: machine type of the nodes. Default e2-standard-4." }),
+  machineType: z
+    .string()
+    .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)+$/, "must be a Compute Engine machine type such as e2-standard-4")
+    .optional()
+    .meta({ description: "gke: machine type of the nodes. Default e2-standard-4." }),
   spot: z.boolean().optional().meta({ description: "gke: Spot VMs. Default false." }),
   diskSizeGb: z.int().min(20).max(65_536).optional().meta({ description: "gke: boot disk of a node. Default 100." }),
   diskType: z.enum(["pd-standard", "pd-balanced", "pd-ssd", "hyperdisk-balanced"]).optional().meta({
@@ -107,9 +111,13 @@ export const TABLE = z.strictObject({
     .min(1)
     .optional()
     .meta({ description: "gke: zones of the nodes. Default: the cluster's." }),
-  nodeServiceAccountId: z.string().optional().meta({
-    description: "gke: account id of the nodes' service account. Default agents-<stack>.",
-  }),
+  nodeServiceAccountId: z
+    .string()
+    .regex(/^[a-z][-a-z0-9]{4,28}[a-z0-9]$/, "must be 6 to 30 lower-case letters, digits and dashes")
+    .optional()
+    .meta({
+      description: "gke: account id of the nodes' service account. Default agents-<stack>.",
+    }),
 
   kubeconfig: z.string().optional().meta({ description: "local: path of the kubeconfig." }),
   context: z.string().optional().meta({ description: "local: its context; never the current one by itself." }),
