@@ -106,6 +106,18 @@ describe("the stack configuration", () => {
       { ...GKE, exposure: "load-balancer" },
       /^exposure load-balancer needs internal: true or tlsCertificate and tlsKey/,
     ],
+    ["a machine type with a typo", { ...GKE, machineType: "E2 standard" }, /^machineType must be a Compute Engine/],
+    ["a zone that is a region", { ...GKE, zones: '["europe-west1"]' }, /^zones\[0\] must be a zone/],
+    [
+      "an account id that is too short",
+      { ...GKE, nodeServiceAccountId: "abc" },
+      /^nodeServiceAccountId must be 6 to 30/,
+    ],
+    [
+      "half of a certificate",
+      { ...GKE, exposure: "load-balancer", tlsCertificate: "pem" },
+      /^tlsCertificate and tlsKey belong together/,
+    ],
     [
       "two kinds of git credentials",
       { ...GKE, gitSshKey: "k", gitHttpsCredentials: "c" },
