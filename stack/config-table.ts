@@ -107,7 +107,7 @@ export const TABLE = z.strictObject({
     description: "gke: boot disk type. Default pd-balanced.",
   }),
   zones: z
-    .array(z.string())
+    .array(z.string().regex(/^[a-z]+-[a-z]+[0-9]+-[a-z]$/, "must be a zone such as europe-west1-b"))
     .min(1)
     .optional()
     .meta({ description: "gke: zones of the nodes. Default: the cluster's." }),
