@@ -27,9 +27,9 @@ export function signedWebhook(secret: string): SignedWebhook {
       buildNumber: 123,
       pipeline: "web",
       queue: "bench",
-      seconds: 1,
-      exitStatus: 0,
+      command: "true",
     },
+    ...{ repository: undefined, commit: "HEAD", branch: "main", env: {} },
     ...{ agentQueryRules: ["queue=bench"], state: "scheduled" as const, token: "", scheduledAt: now },
     ...{ starts: 0, refusals: 0, webhooks: [], laterWebhooks: [], chunks: new Map<number, Buffer>() },
   };

@@ -17,8 +17,8 @@ const LOG_CHUNK_BYTES = 102_400;
  * binary): lifecycle routes only. Each route checks its own kind of token. What a client does against the rules is
  * answered with the API's error and remembered in `board.violations`.
  *
- * Not here: artifacts, meta-data, pipeline upload and the other calls from inside a build. The streaming ping answers
- * 404 like every unknown path, which makes an agent poll.
+ * The calls from inside a build are in job-api.ts. The streaming ping answers 404 like every unknown path, which makes
+ * an agent poll.
  */
 export function agentApiRoutes(board: Board, intervals: AgentIntervals): Route[] {
   const api = new AgentApi(board, intervals);
@@ -153,7 +153,7 @@ class AgentApi {
     ) {
       throw this.violation(request, 422, "a log chunk's sequence, offset or size is wrong");
     }
-    job.chunks.set(Number(sequence), text);
+    this.board.log(job, Number(sequence), text);
     return { status: 201 };
   }
 
@@ -185,12 +185,12 @@ class AgentApi {
   }
 
   disconnect(request: FakeRequest): FakeResponse {
-    this.board.disconnect(this.board.agentCalledWith(request.token));
+    this.board.signOff(this.board.agentCalledWith(request.token));
     return { status: 200 };
   }
 
   stopping(request: FakeRequest): FakeResponse {
-    this.board.agentCalledWith(request.token).ignoresDispatch = true;
+    this.board.stopping(this.board.agentCalledWith(request.token));
     return { status: 200 };
   }
 
@@ -219,9 +219,12 @@ function jobBody(job: FakeJob, tags: readonly string[]): Record<string, unknown>
     env: {
       BUILDKITE: "true",
       BUILDKITE_JOB_ID: job.id,
-      BUILDKITE_REPO: "git@git.example:acme-inc/web.git",
-      BUILDKITE_COMMIT: "abcd0b72a1e580e90712cdd9eb26d3fb41cd09c8",
-      BUILDKITE_BRANCH: "main",
+      // Wanted also where nothing is checked out; any text will do then.
+      BUILDKITE_REPO: job.repository ?? "git@git.example:acme-inc/web.git",
+      BUILDKITE_COMMIT: job.commit,
+      BUILDKITE_BRANCH: job.branch,
+      // Without it an agent fetches the head of a pull request without a number.
+      BUILDKITE_PULL_REQUEST: "false",
       BUILDKITE_AGENT_NAME: job.agentName ?? "agent",
       BUILDKITE_ORGANIZATION_SLUG: "acme-inc",
       BUILDKITE_PIPELINE_SLUG: job.pipeline,
@@ -230,9 +233,9 @@ function jobBody(job: FakeJob, tags: readonly string[]): Record<string, unknown>
       BUILDKITE_BUILD_NUMBER: String(job.buildNumber),
       BUILDKITE_BUILD_URL: `https://buildkite.com/acme-inc/${job.pipeline}/builds/${job.buildNumber}`,
       BUILDKITE_AGENT_META_DATA_QUEUE: queue,
-      BUILDKITE_SKIP_CHECKOUT: "true",
-      // A real agent runs this; a simulated one reads it.
-      BUILDKITE_COMMAND: `sleep ${job.seconds}; exit ${job.exitStatus}`,
+      ...(job.repository === undefined ? { BUILDKITE_SKIP_CHECKOUT: "true" } : {}),
+      BUILDKITE_COMMAND: job.command,
+      ...job.env,
     },
   };
 }

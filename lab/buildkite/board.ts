@@ -1,24 +1,8 @@
 import { randomBytes } from "node:crypto";
+import { meets, type FakeAgent } from "./agent";
 import { HttpProblem } from "./http-routes";
 import type { BuildRequest, FakeJob, JobMoment, JobResult } from "./job";
 import type { SeededRandom } from "./seeded-random";
-
-/** An agent that has registered. */
-export interface FakeAgent {
-  readonly id: string;
-  readonly name: string;
-  readonly accessToken: string;
-  /** `k=v` tags, the queue's among them. */
-  readonly tags: readonly string[];
-  /** True for agents in acquire mode: they never get a job by ping. */
-  ignoresDispatch: boolean;
-  readonly registeredAt: number;
-  connected: boolean;
-  /** Epoch milliseconds of its last call. */
-  lastSeen: number;
-  /** The job it has, until it finishes. */
-  jobId?: string;
-}
 
 /**
  * Buildkite's own record: jobs, agents and the only transitions that exist. The routes call these methods and nothing
@@ -33,6 +17,8 @@ export class Board {
   readonly agentTokens: Set<string>;
   /** What clients did against the API's rules: an empty list at the end of a run is part of its result. */
   readonly violations: string[] = [];
+  /** Meta-data of builds, by build id. */
+  readonly metaData = new Map<string, Map<string, string>>();
   private readonly agentsById = new Map<string, FakeAgent>();
   private builds = 0;
 
@@ -54,8 +40,12 @@ export class Board {
       pipeline: build.pipeline ?? "web",
       queue: build.queue,
       agentQueryRules: [`queue=${build.queue}`, ...(build.agentQueryRules ?? [])],
-      seconds: build.seconds,
-      exitStatus: build.exitStatus ?? 0,
+      // A real agent runs this; a simulated one reads it.
+      command: build.command ?? `sleep ${build.seconds ?? 0}; exit ${build.exitStatus ?? 0}`,
+      repository: build.repository,
+      commit: build.commit ?? "HEAD",
+      branch: build.branch ?? "main",
+      env: build.env ?? {},
       state: build.state ?? "scheduled",
       token: `bkjt_${randomBytes(16).toString("hex")}`,
       scheduledAt: Date.now(),
@@ -203,9 +193,38 @@ export class Board {
     this.tell(job, "canceled");
   }
 
+  /** Notes a piece of a job's log. */
+  log(job: FakeJob, sequence: number, text: Buffer): void {
+    job.chunks.set(sequence, text);
+    if (job.firstLogAt === undefined) {
+      job.firstLogAt = Date.now();
+      this.tell(job, "first-log");
+    }
+  }
+
+  /** What an agent says at its first SIGTERM: it ends its job and takes no more. */
+  stopping(agent: FakeAgent): void {
+    agent.ignoresDispatch = true;
+    agent.stoppingAt ??= Date.now();
+    for (const job of this.jobsOf(agent)) {
+      job.agentStoppingAt ??= agent.stoppingAt;
+      this.tell(job, "agent-stopping");
+    }
+  }
+
+  /** What an agent says at its end. */
+  signOff(agent: FakeAgent): void {
+    this.disconnect(agent);
+    for (const job of this.jobsOf(agent)) {
+      job.agentDisconnectedAt ??= agent.disconnectedAt;
+      this.tell(job, "agent-disconnected");
+    }
+  }
+
   /** Takes the agent off; a job it was only assigned goes back into the queue. */
-  disconnect(agent: FakeAgent): void {
+  private disconnect(agent: FakeAgent): void {
     agent.connected = false;
+    agent.disconnectedAt ??= Date.now();
     const job = agent.jobId === undefined ? undefined : this.jobs.get(agent.jobId);
     if (job?.state === "assigned") {
       job.state = "scheduled";
@@ -225,6 +244,7 @@ export class Board {
       this.disconnect(agent);
       if (job !== undefined && (job.state === "accepted" || job.state === "running" || job.state === "canceling")) {
         job.state = "finished";
+        job.lostAt = Date.now();
         this.end(job, { exitStatus: "-1", signalReason: "agent_lost" });
       }
     }
@@ -251,23 +271,12 @@ export class Board {
     this.tell(job, "finished");
   }
 
+  /** Every job the agent has or had. */
+  private jobsOf(agent: FakeAgent): FakeJob[] {
+    return [...this.jobs.values()].filter(({ agentId }) => agentId === agent.id);
+  }
+
   private agentOf(job: FakeJob): FakeAgent | undefined {
     return job.agentId === undefined ? undefined : this.agentsById.get(job.agentId);
   }
-}
-
-/** Whether an agent with these tags may run a job with these rules; `*` or an empty value in a rule matches any. */
-export function meets(tags: readonly string[], rules: readonly string[]): boolean {
-  return rules.every((rule) => {
-    const at = rule.indexOf("=");
-    const key = at < 0 ? rule : rule.slice(0, at);
-    const value = at < 0 ? "" : rule.slice(at + 1);
-    if (key === "*") {
-      return true;
-    }
-    if (value === "*" || value === "") {
-      return tags.some((tag) => tag.startsWith(`${key}=`));
-    }
-    return tags.includes(rule);
-  });
 }

@@ -15,7 +15,7 @@ export function controlRoutes(controls: Controls): Route[] {
       method: "POST",
       path: "/builds",
       handle: (request) => {
-        const { queue, seconds, exitStatus, pipeline } = jsonObject(request);
+        const { queue, seconds = 0, exitStatus, pipeline, command } = jsonObject(request);
         if (typeof queue !== "string" || queue === "") {
           throw new HttpProblem(422, `queue must be a queue's key, e.g. {"queue": "default", "seconds": 5}`);
         }
@@ -25,11 +25,15 @@ export function controlRoutes(controls: Controls): Route[] {
         if (exitStatus !== undefined && !(Number.isInteger(exitStatus) && Number(exitStatus) >= 0)) {
           throw new HttpProblem(422, "exitStatus must be an integer of 0 or more");
         }
+        if (command !== undefined && typeof command !== "string") {
+          throw new HttpProblem(422, "command must be a text for the agent's shell");
+        }
         const job = controls.schedule({
           queue,
           seconds,
           ...(typeof exitStatus === "number" ? { exitStatus } : {}),
           ...(typeof pipeline === "string" ? { pipeline } : {}),
+          ...(command === undefined ? {} : { command }),
         });
         return { status: 201, body: { id: job.id, build: job.buildNumber, state: job.state } };
       },
@@ -39,12 +43,12 @@ export function controlRoutes(controls: Controls): Route[] {
       path: "/builds",
       handle: () => ({
         status: 200,
-        body: controls.jobs().map(({ id, buildNumber, queue, state, seconds, result }) => ({
+        body: controls.jobs().map(({ id, buildNumber, queue, state, command, result }) => ({
           id,
           build: buildNumber,
           queue,
           state,
-          seconds,
+          command,
           ...(result === undefined ? {} : { exitStatus: result.exitStatus }),
         })),
       }),

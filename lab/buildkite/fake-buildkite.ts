@@ -1,5 +1,5 @@
 /**
- * A stand-in for Buildkite, on loopback.
+ * A stand-in for Buildkite, on loopback unless another address is given.
  *
  * Models: the agent API of agent v3.130.0 (own token per route, the job's states, the statuses the real agent reacts
  * to), `job.scheduled`, `job.started` and `job.finished` webhooks in the documented format with real HMAC signatures,
@@ -10,9 +10,11 @@
  */
 import { EventEmitter } from "node:events";
 import { agentApiRoutes, type AgentIntervals } from "./agent-api";
+import type { FakeAgent } from "./agent";
 import { Board } from "./board";
 import { controlRoutes } from "./control-api";
 import { RouteServer } from "./http-routes";
+import { jobApiRoutes } from "./job-api";
 import { summarize, type BuildRequest, type FakeJob, type JobMoment, type JobSummary } from "./job";
 import { SeededRandom } from "./seeded-random";
 import { webhookBody, type WebhookEvent, type WebhookMarkers } from "./webhook-bodies";
@@ -34,6 +36,8 @@ export interface FakeBuildkiteOptions {
   readonly webhookCa?: string;
   /** Default 0: any free port. */
   readonly port?: number;
+  /** Address to listen on; default 127.0.0.1. Pods of a real node need one that they reach. */
+  readonly host?: string;
 }
 
 /** See the top of this file. */
@@ -62,6 +66,7 @@ export class FakeBuildkite {
     // One table per API: the Stacks API becomes another line here.
     this.server = new RouteServer([
       ...agentApiRoutes(this.board, options.intervals ?? { ping: 1, jobStatus: 1, heartbeat: 60 }),
+      ...jobApiRoutes(this.board),
       ...controlRoutes({
         schedule: (build) => this.schedule(build),
         jobs: () => this.jobs(),
@@ -72,13 +77,13 @@ export class FakeBuildkite {
     ]);
   }
 
-  /** `http://127.0.0.1:<port>`; the agent endpoint is this plus `/v3`. */
+  /** `http://<host>:<port>`; the agent endpoint is this plus `/v3`. */
   get url(): string {
     return this.server.url;
   }
 
   async start(): Promise<void> {
-    await this.server.start(this.options.port);
+    await this.server.start(this.options.port, this.options.host);
     const lostAfterMs = (this.options.agentLostAfterSeconds ?? 180) * 1000;
     this.lossCheck = setInterval(
       () => {
@@ -149,6 +154,11 @@ export class FakeBuildkite {
   /** All jobs, oldest first. */
   jobs(): FakeJob[] {
     return [...this.board.jobs.values()];
+  }
+
+  /** All agents that ever registered, oldest first. */
+  agents(): FakeAgent[] {
+    return [...this.board.agents.values()];
   }
 
   /** Jobs by outcome. */

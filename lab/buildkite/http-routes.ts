@@ -47,7 +47,7 @@ export class HttpProblem extends Error {
 
 const BODY_LIMIT = 16 * 1024 * 1024;
 
-/** An HTTP server on loopback that serves tables of routes; unknown paths get 404. */
+/** An HTTP server that serves tables of routes; unknown paths get 404. */
 export class RouteServer {
   private readonly server: Server;
   private readonly table: { route: Route; segments: string[] }[];
@@ -62,21 +62,21 @@ export class RouteServer {
     this.server.keepAliveTimeout = 120_000;
   }
 
-  /** `http://127.0.0.1:<port>` once started. */
+  /** `http://<host>:<port>` once started. */
   get url(): string {
     return this.address;
   }
 
-  /** Listens on a free port of loopback, or on the given one. */
-  async start(port = 0): Promise<void> {
+  /** Listens on a free port of loopback, or on the given port and address. */
+  async start(port = 0, host = "127.0.0.1"): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.server.once("error", reject);
-      this.server.listen(port, "127.0.0.1", () => {
+      this.server.listen(port, host, () => {
         this.server.off("error", reject);
         resolve();
       });
     });
-    this.address = `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    this.address = `http://${host}:${(this.server.address() as AddressInfo).port}`;
   }
 
   /** Closes the port and every connection. */

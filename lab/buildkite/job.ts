@@ -15,7 +15,17 @@ export type FakeJobState =
   | "finished";
 
 /** A moment in a job's life; listeners of {@link FakeBuildkite} hear each as it happens. */
-export type JobMoment = "scheduled" | "webhook" | "acquired" | "refused" | "started" | "finished" | "canceled";
+export type JobMoment =
+  | "scheduled"
+  | "webhook"
+  | "acquired"
+  | "refused"
+  | "started"
+  | "first-log"
+  | "finished"
+  | "canceled"
+  | "agent-stopping"
+  | "agent-disconnected";
 
 /** What became of one webhook. */
 export interface WebhookDelivery {
@@ -50,10 +60,14 @@ export interface FakeJob {
   readonly queue: string;
   /** As in `job.agent_query_rules`, e.g. `["queue=linux"]`. */
   readonly agentQueryRules: readonly string[];
-  /** How long the build runs, real seconds. */
-  readonly seconds: number;
-  /** What the command exits with. */
-  readonly exitStatus: number;
+  /** What the agent runs. */
+  readonly command: string;
+  /** Where a real agent clones from; undefined for a build without a checkout. */
+  readonly repository: string | undefined;
+  readonly commit: string;
+  readonly branch: string;
+  /** More of the job's environment; goes over what the fake sets itself. */
+  readonly env: Readonly<Record<string, string>>;
   state: FakeJobState;
   /** Authorises the calls from `start` to `finish`. */
   readonly token: string;
@@ -62,8 +76,16 @@ export interface FakeJob {
   registeredAt?: number;
   acquiredAt?: number;
   startedAt?: number;
+  /** When the first piece of its log arrived; agents send one about every second. */
+  firstLogAt?: number;
   finishedAt?: number;
   canceledAt?: number;
+  /** When its agent said that it is stopping (agents newer than 3.130 do, at their first SIGTERM). */
+  agentStoppingAt?: number;
+  /** When its agent signed off. */
+  agentDisconnectedAt?: number;
+  /** When its agent was given up for lost; the job ended with that. */
+  lostAt?: number;
   /** The agent that has or had it. */
   agentId?: string;
   agentName?: string;
@@ -76,7 +98,7 @@ export interface FakeJob {
   readonly webhooks: WebhookDelivery[];
   /** Deliveries of `job.started` and `job.finished`. */
   readonly laterWebhooks: WebhookDelivery[];
-  /** Log text by chunk sequence, uncompressed. */
+  /** Log text by chunk sequence, uncompressed; `logOf` puts it together. */
   readonly chunks: Map<number, Buffer>;
 }
 
@@ -84,12 +106,22 @@ export interface FakeJob {
 export interface BuildRequest {
   /** Key of the queue; becomes the rule `queue=<key>`. */
   readonly queue: string;
-  /** Real seconds the build runs. */
-  readonly seconds: number;
+  /** Real seconds a build without a `command` of its own runs. Default 0. */
+  readonly seconds?: number;
   /** Default `web`. */
   readonly pipeline?: string;
-  /** Default 0. */
+  /** What a build without a `command` of its own exits with. Default 0. */
   readonly exitStatus?: number;
+  /** What a real agent's shell runs. Default: wait `seconds`, exit with `exitStatus`. */
+  readonly command?: string;
+  /** What a real agent clones. Default: none, and no checkout. */
+  readonly repository?: string;
+  /** Default `HEAD`: what the branch points at. */
+  readonly commit?: string;
+  /** Default `main`. */
+  readonly branch?: string;
+  /** More environment of the job. */
+  readonly env?: Readonly<Record<string, string>>;
   /** More rules than the queue's, e.g. `["docker=true"]`. */
   readonly agentQueryRules?: readonly string[];
   /** Default `scheduled`; `waiting` and `limited` jobs send their webhook when they are released. */

@@ -255,13 +255,21 @@ describe("the fake Buildkite's agent API", () => {
     const post = (body: unknown): Promise<Response> =>
       fetch(`${fake.url}/builds`, { method: "POST", body: JSON.stringify(body) });
     assert.equal((await post({ queue: "linux", seconds: 2, exitStatus: 1 })).status, 201);
-    assert.equal(fake.jobs()[0]?.exitStatus, 1);
-    for (const wrong of [{}, { queue: "q", seconds: "2" }, { queue: "q", seconds: 1, exitStatus: -1 }, []]) {
+    assert.equal(fake.jobs()[0]?.command, "sleep 2; exit 1");
+    assert.equal((await post({ queue: "linux", command: "docker info" })).status, 201);
+    assert.equal(fake.jobs()[1]?.command, "docker info");
+    for (const wrong of [
+      {},
+      { queue: "q", seconds: "2" },
+      { queue: "q", seconds: 1, exitStatus: -1 },
+      { queue: "q", command: 1 },
+      [],
+    ]) {
       const response = await post(wrong);
       assert.ok([400, 422].includes(response.status), JSON.stringify(wrong));
     }
     const list = (await (await fetch(`${fake.url}/builds`)).json()) as unknown[];
-    assert.equal(list.length, 1);
+    assert.equal(list.length, 2);
     assert.equal((await fetch(`${fake.url}/builds`, { method: "DELETE" })).status, 405);
   });
 });
