@@ -72,8 +72,18 @@ export interface DindJobTemplateArgs {
    * ends after 50 s without one; exactly-once is then not promised.
    */
   readonly agentMode?: "acquire" | "queue";
-  /** How the sidecar ends. Default `native`. `shared-volume` is refused until it is proven on a real node. */
+  /**
+   * How dind ends. `native` (default): as a native sidecar, by the kubelet. `shared-volume`: by a FIFO on a volume that both
+   * containers share; it ends within milliseconds of the agent, and needs images with `buildkite-agent-entrypoint` and
+   * `dockerd-entrypoint.sh` on their PATH, as the official ones have.
+   */
   readonly sidecar?: "native" | "shared-volume";
+  /**
+   * Where dockerd puts its containers' cgroups. `engine` (default): where dockerd does by itself; on cgroup v1 that is
+   * inside dind's own, on cgroup v2 outside the pod, so that only one build per node protects its neighbours. `pod`: on
+   * cgroup v2 below the pod's cgroup. `pod` is not proven yet: it was only run on cgroup v1, where it changes nothing.
+   */
+  readonly innerCgroups?: "engine" | "pod";
   /** Image of the agent. Default: see {@link IMAGES}. */
   readonly agentImage?: string;
   /** Image of dind. Default: see {@link IMAGES}. */

@@ -92,9 +92,6 @@ function faultsOf(args: DindJobTemplateArgs): ArgumentFault[] {
   return [
     ...textLike("templateName", args.templateName, DNS_LABEL, "1 to 63 lower-case letters, digits and dashes"),
     ...textLike("queue", args.queue, /^[A-Za-z0-9_-]{1,100}$/, "a queue key: 1 to 100 letters, digits, - and _"),
-    ...(args.sidecar === "shared-volume"
-      ? [{ path: "sidecar", reason: 'must be "native": "shared-volume" is not proven on a real node yet' }]
-      : []),
     ...integerWithin("timeoutSeconds", args.timeoutSeconds ?? 14_400, 60, 604_800),
     ...integerWithin("pendingLimitSeconds", args.pendingLimitSeconds ?? 7_200, 60, 604_800),
     ...integerWithin("ttlSecondsAfterFinished", args.ttlSecondsAfterFinished ?? 600, 30, 86_400),
@@ -153,7 +150,7 @@ function envFaults(args: DindJobTemplateArgs): ArgumentFault[] {
 }
 
 function volumeFaults(args: DindJobTemplateArgs): ArgumentFault[] {
-  const taken = ["builds", "docker-graph", "docker-socket", "git", "hooks"];
+  const taken = ["builds", "docker-graph", "docker-socket", "lifeline", "git", "hooks"];
   return (args.volumes ?? []).flatMap(({ volume, mountPath }, index) => [
     ...textLike(`volumes[${index}].volume.name`, volume.name, DNS_LABEL, "a DNS label"),
     ...(taken.includes(volume.name)

@@ -2,6 +2,13 @@ import type * as k8s from "@pulumi/kubernetes";
 import { AGENT_CONTAINER, DIND_CONTAINER, JOB_UUID } from "./contract";
 import type { ContainerResources, DindJobTemplateArgs, GitCredentials } from "./dind-job-template-args";
 import { IMAGES } from "./images";
+import {
+  ENGINE_READY_SECONDS,
+  LIFELINE_PATH,
+  nativeDindScript,
+  SHARED_VOLUME_AGENT_SCRIPT,
+  sharedVolumeDindScript,
+} from "./sidecar-scripts";
 
 type PodSpec = k8s.types.input.core.v1.PodSpec;
 type EnvVar = k8s.types.input.core.v1.EnvVar;
@@ -17,16 +24,6 @@ const DOCKER_HOST = `unix://${SOCKET_PATH}/docker.sock`;
 const DOCKER_GROUP = 2375;
 const GIT_PATH = "/buildkite/git";
 const HOOKS_PATH = "/buildkite/hooks";
-
-/**
- * Reads the MTU where only the pod can know it, for the default bridge and for user-defined networks, then becomes the
- * official entrypoint: no shell stays between the kubelet's signals and docker-init. The arguments begin with the word
- * `dockerd` and name a unix socket only, or the entrypoint would add an open TCP port and 16 s of waiting.
- */
-const DIND_PROLOGUE = [
-  "mtu=$(cat /sys/class/net/eth0/mtu)",
-  'exec dockerd-entrypoint.sh "$@" --mtu="$mtu" --default-network-opt="bridge=com.docker.network.driver.mtu=$mtu"',
-].join("\n");
 
 /** The limits inside the grace period, all derived from that one number. */
 export interface GracePeriods {
@@ -77,19 +74,64 @@ export function buildPodSpec(args: DindJobTemplateArgs): PodSpec {
     nodeSelector: args.nodeSelector,
     tolerations: args.tolerations?.map((toleration) => ({ ...toleration })),
     imagePullSecrets: args.imagePullSecrets?.map((name) => ({ name })),
-    initContainers: [dindContainer(args, grace)],
-    containers: [agentContainer(args, grace)],
+    ...containersOf(args, grace),
     volumes: volumesOf(args),
   };
 }
 
-/** A native sidecar: the kubelet starts it first, waits for the probe, and stops it after the agent, however that ended. */
-function dindContainer(args: DindJobTemplateArgs, grace: GracePeriods): k8s.types.input.core.v1.Container {
+function containersOf(args: DindJobTemplateArgs, grace: GracePeriods): Pick<PodSpec, "initContainers" | "containers"> {
+  const dind = dindContainer(args, grace);
+  const agent = agentContainer(args, grace);
+  const innerCgroups = args.innerCgroups ?? "engine";
+  if (isSharedVolume(args)) {
+    const lifeline = { name: "lifeline", mountPath: LIFELINE_PATH };
+    const script = sharedVolumeDindScript(innerCgroups, grace.dockerShutdown);
+    return {
+      containers: [
+        // First, so that dockerd starts while the agent's image is still being pulled.
+        { ...dind, command: shell(script), volumeMounts: [...dind.volumeMounts, { ...lifeline, readOnly: true }] },
+        {
+          ...agent,
+          command: shell(SHARED_VOLUME_AGENT_SCRIPT),
+          volumeMounts: [...agent.volumeMounts, lifeline],
+        },
+      ],
+    };
+  }
+  return {
+    // A native sidecar: the kubelet starts it first, waits for the probe, and stops it after the agent, however that ended.
+    initContainers: [
+      {
+        ...dind,
+        restartPolicy: "Always",
+        command: shell(nativeDindScript(innerCgroups)),
+        startupProbe: {
+          exec: { command: ["docker", "info"] },
+          periodSeconds: 1,
+          timeoutSeconds: 5,
+          failureThreshold: ENGINE_READY_SECONDS,
+        },
+      },
+    ],
+    containers: [agent],
+  };
+}
+
+function isSharedVolume(args: DindJobTemplateArgs): boolean {
+  return args.sidecar === "shared-volume";
+}
+
+/** The container's own arguments become the script's. */
+function shell(script: string): string[] {
+  return ["/bin/sh", "-euc", script, "sh"];
+}
+
+type Container = Omit<k8s.types.input.core.v1.Container, "volumeMounts"> & { readonly volumeMounts: VolumeMount[] };
+
+function dindContainer(args: DindJobTemplateArgs, grace: GracePeriods): Container {
   return {
     name: DIND_CONTAINER,
     image: args.dindImage ?? IMAGES.dind,
-    restartPolicy: "Always",
-    command: ["/bin/sh", "-euc", DIND_PROLOGUE, DIND_CONTAINER],
     args: [
       "dockerd",
       `--host=${DOCKER_HOST}`,
@@ -100,8 +142,6 @@ function dindContainer(args: DindJobTemplateArgs, grace: GracePeriods): k8s.type
     ],
     env: [{ name: "DOCKER_HOST", value: DOCKER_HOST }],
     securityContext: { privileged: true },
-    // 120 s in all: 60 were not enough on loaded nodes (peers: ARC #3201, elastic #256).
-    startupProbe: { exec: { command: ["docker", "info"] }, periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 120 },
     resources: resourcesOf(args.resources.dind),
     volumeMounts: [
       { name: "docker-graph", mountPath: "/var/lib/docker" },
@@ -111,11 +151,11 @@ function dindContainer(args: DindJobTemplateArgs, grace: GracePeriods): k8s.type
   };
 }
 
-function agentContainer(args: DindJobTemplateArgs, grace: GracePeriods): k8s.types.input.core.v1.Container {
+function agentContainer(args: DindJobTemplateArgs, grace: GracePeriods): Container {
   return {
     name: AGENT_CONTAINER,
     image: args.agentImage ?? IMAGES.agent,
-    // Only args: the image's entrypoint keeps tini as the first process, which passes signals on.
+    // Only args where it can be: the image's entrypoint keeps tini as the first process, which passes signals on.
     args: ["start"],
     env: agentEnv(args, grace),
     // Without it the agent finishes its job after SIGTERM; QUIT cancels it and tells Buildkite within the grace period.
@@ -195,6 +235,7 @@ function volumesOf(args: DindJobTemplateArgs): Volume[] {
     // An emptyDir counts against the pod; the image's own VOLUME would be unaccounted disk of the node.
     { name: "docker-graph", emptyDir: { sizeLimit: args.dockerGraphSizeLimit ?? "50Gi" } },
     { name: "docker-socket", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
+    ...(isSharedVolume(args) ? [{ name: "lifeline", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } }] : []),
     ...gitVolume(args.gitCredentials),
     ...(args.hooksConfigMap === undefined
       ? []

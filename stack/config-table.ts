@@ -36,6 +36,10 @@ export const QUEUE = z.strictObject({
       "`acquire`: the pod runs exactly the job it was made for. `queue`: any job of the queue. Default acquire.",
   }),
   sidecar: z.enum(["native", "shared-volume"]).optional().meta({ description: "How dind ends. Default native." }),
+  innerCgroups: z.enum(["engine", "pod"]).optional().meta({
+    description:
+      "`pod`: builds' own containers obey the pod's limits on cgroup v2, too (not proven there yet). Default engine.",
+  }),
   agentImage: z
     .string()
     .min(1)

@@ -21,6 +21,7 @@ export function templateArgsOf(
     tags: queue.tags,
     agentMode: queue.agentMode,
     sidecar: queue.sidecar,
+    innerCgroups: queue.innerCgroups,
     agentImage: queue.agentImage,
     dindImage: queue.dindImage,
     terminationGracePeriodSeconds: queue.terminationGracePeriodSeconds,

@@ -78,7 +78,6 @@ describe("DindJobTemplate", () => {
   });
 
   const refused: [string, Partial<DindJobTemplateArgs>, RegExp][] = [
-    ["the mode that is not proven yet", { sidecar: "shared-volume" }, /sidecar must be "native"/],
     ["a queue key with a space", { queue: "my queue" }, /queue must be a queue key/],
     ["a queue key of 101 characters", { queue: "q".repeat(101) }, /queue must be a queue key/],
     ["a template name in capitals", { templateName: "Default" }, /templateName must be/],

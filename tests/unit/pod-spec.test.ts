@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { DindJobTemplateArgs } from "../../components";
 import { buildPodSpec, gracePeriods } from "../../components/pod-spec";
+import { LIFELINE_PATH } from "../../components/sidecar-scripts";
 
 const ARGS: DindJobTemplateArgs = {
   namespace: "agents",
@@ -202,6 +203,71 @@ describe("the pod of a build", () => {
     assert.ok(args.includes("--default-address-pool=base=10.200.0.0/16,size=24"));
     assert.deepEqual(spec["imagePullSecrets"], [{ name: "pull" }]);
     assert.equal(spec["serviceAccountName"], "builder");
+  });
+
+  describe("with sidecar: shared-volume", () => {
+    const pod = buildPodSpec({ ...ARGS, sidecar: "shared-volume" }) as unknown as {
+      initContainers?: Container[];
+      containers: Container[];
+      volumes: { name: string }[];
+    };
+    const [dind, agent] = pod.containers;
+    assert.ok(dind !== undefined && agent !== undefined);
+
+    it("has two plain containers and a volume that dind cannot write to", () => {
+      assert.equal(pod.initContainers, undefined);
+      assert.deepEqual([dind.name, agent.name], ["dind", "agent"]);
+      assert.deepEqual([dind.restartPolicy, dind.startupProbe], [undefined, undefined]);
+      const lifeline = { name: "lifeline", mountPath: LIFELINE_PATH };
+      assert.deepEqual(dind.volumeMounts.at(-1), { ...lifeline, readOnly: true });
+      assert.deepEqual(agent.volumeMounts.at(-1), lifeline);
+      assert.ok(pod.volumes.some(({ name }) => name === "lifeline"));
+    });
+
+    it("ends both scripts in the official entrypoints, the agent's without a shell left over", () => {
+      assert.match(agent.command?.[2] ?? "", /^exec buildkite-agent-entrypoint "\$@"$/m);
+      assert.deepEqual(agent.args, ["start"]);
+      assert.match(dind.command?.[2] ?? "", /^TINI_SUBREAPER=1 dockerd-entrypoint\.sh "\$@" &$/m);
+      assert.equal(dind.args?.[0], "dockerd");
+    });
+
+    it("differs from native in nothing else", () => {
+      const native = podOf();
+      const bare = (container: Container) => ({
+        ...container,
+        ...{ command: undefined, restartPolicy: undefined, startupProbe: undefined },
+        volumeMounts: container.volumeMounts.filter(({ name }) => name !== "lifeline"),
+      });
+      assert.deepEqual(bare(dind), bare(native.dind));
+      assert.deepEqual(bare(agent), bare(native.agent));
+      const { containers, volumes, ...rest } = pod;
+      const { containers: nativeContainers, initContainers, volumes: nativeVolumes, ...nativeRest } = native.spec;
+      assert.deepEqual(rest, nativeRest);
+      assert.deepEqual([containers.length, nativeContainers.length, initContainers.length], [2, 1, 1]);
+      assert.deepEqual(
+        volumes.filter(({ name }) => name !== "lifeline"),
+        nativeVolumes,
+      );
+    });
+  });
+
+  it("puts inner containers below the pod's cgroup where that is asked for, and only then", () => {
+    for (const sidecar of ["native", "shared-volume"] as const) {
+      const script = (innerCgroups?: "engine" | "pod") => {
+        const spec = buildPodSpec({ ...ARGS, sidecar, innerCgroups }) as unknown as Record<string, Container[]>;
+        return spec[sidecar === "native" ? "initContainers" : "containers"]?.[0]?.command?.[2] ?? "";
+      };
+      assert.doesNotMatch(script(), /cgroup/);
+      assert.match(script("pod"), /--cgroup-parent="\$\{cgroup%\/\*\}"/);
+    }
+  });
+
+  it("holds no text that Kubernetes would expand in a command", () => {
+    for (const sidecar of ["native", "shared-volume"] as const) {
+      // $(NAME) is replaced where NAME is a variable of the container, and $$ becomes $.
+      const text = JSON.stringify(buildPodSpec({ ...ARGS, sidecar, innerCgroups: "pod" }));
+      assert.doesNotMatch(text, /\$\([A-Za-z_][A-Za-z0-9_]*\)|\$\$/);
+    }
   });
 
   it("pins its images to an exact version", () => {

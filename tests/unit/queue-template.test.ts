@@ -29,6 +29,7 @@ describe("a queue's template", () => {
         tags: { docker: "true" },
         agentMode: "queue",
         sidecar: "native",
+        innerCgroups: "pod",
         agentImage: "agent:1.0.0",
         dindImage: "dind:1.0.0",
         resources: { agent: { cpu: "1", memory: "1Gi" }, dind: { cpu: "1", memory: "1Gi" } },

@@ -1,0 +1,117 @@
+/**
+ * The shell that stands before the official entrypoints, for `sh` of any kind (busybox in docker:dind and in Alpine).
+ * Pure texts: they are part of the pod, and every pod of a template is the same.
+ */
+
+/** Where the FIFOs of `shared-volume` lie: read-only in dind. */
+export const LIFELINE_PATH = "/run/lifeline";
+
+/** How long dockerd may take to answer, in seconds: 60 were not enough on loaded nodes (peers: ARC #3201, elastic #256). */
+export const ENGINE_READY_SECONDS = 120;
+
+/** How long dind waits for an agent whose image is still being pulled, in seconds. */
+const AGENT_START_SECONDS = 600;
+
+/**
+ * Adds to dockerd's arguments what only the pod can know. Both bridges take the MTU of the pod's interface: `--mtu`
+ * alone leaves user-defined networks at 1500 (ARC #848).
+ */
+const MTU_OPTIONS = [
+  "mtu=$(cat /sys/class/net/eth0/mtu)",
+  'set -- "$@" --mtu="$mtu" --default-network-opt="bridge=com.docker.network.driver.mtu=$mtu"',
+];
+
+/**
+ * On cgroup v2 a privileged container sees the node's whole cgroup tree, and dockerd would put its containers beside the
+ * pod; on v1 it sees no more than its own, and they are inside it anyway.
+ */
+const POD_CGROUP_OPTIONS = [
+  "if [ -f /sys/fs/cgroup/cgroup.controllers ]; then",
+  "  cgroup=$(sed -n 's/^0:://p' /proc/self/cgroup)",
+  '  case "$cgroup" in',
+  '    /*/*) set -- "$@" --cgroup-parent="${cgroup%/*}" ;;',
+  '    *) echo "dind: innerCgroups is pod, but the pod\'s cgroup cannot be seen from here: $cgroup" >&2; exit 1 ;;',
+  "  esac",
+  "fi",
+];
+
+function engineOptions(innerCgroups: "engine" | "pod"): string[] {
+  return innerCgroups === "pod" ? [...MTU_OPTIONS, ...POD_CGROUP_OPTIONS] : MTU_OPTIONS;
+}
+
+/**
+ * dind as a native sidecar: becomes the official entrypoint, so that no shell stays between the kubelet's signals and
+ * docker-init.
+ */
+export function nativeDindScript(innerCgroups: "engine" | "pod"): string {
+  return [...engineOptions(innerCgroups), 'exec dockerd-entrypoint.sh "$@"'].join("\n");
+}
+
+/**
+ * dind beside an agent that it watches by a FIFO. The kernel closes the agent's end whatever the agent died of, and dind
+ * reads the end of file. As first process the shell hears no SIGTERM without a trap: once there is an agent it must not,
+ * for a pod that is deleted still needs its engine until the agent has left.
+ *
+ * @param shutdownSeconds dockerd's own limit for the containers that still run inside.
+ */
+export function sharedVolumeDindScript(innerCgroups: "engine" | "pod", shutdownSeconds: number): string {
+  return [
+    ...engineOptions(innerCgroups),
+    `cd ${LIFELINE_PATH}`,
+    'alive() { kill -0 "$1" 2>/dev/null; }',
+    'give_up() { echo "dind: $1" >&2; exit 1; }',
+    "began=$(date +%s)",
+    'limit() { [ $(($(date +%s) - began)) -lt "$1" ] || give_up "$2 within $1 s"; }',
+    "trap 'exit 0' TERM",
+    'TINI_SUBREAPER=1 dockerd-entrypoint.sh "$@" &',
+    "engine=$!",
+    // Also with a dockerd that has died: the agent hears of it only through the FIFO.
+    "until [ -p agent ]; do",
+    `  limit ${AGENT_START_SECONDS} "the agent did not start"`,
+    "  sleep 0.05",
+    "done",
+    // Opened for both at first: that never blocks, also when the agent has died in between.
+    "exec 6<>ready 8<>agent 7<agent 8>&-",
+    "cat <&7 >/dev/null 6>&- &",
+    "agent=$!",
+    "until timeout 5 docker info >/dev/null 2>&1; do",
+    '  alive "$engine" || give_up "dockerd ended before it answered"',
+    '  alive "$agent" || exit 0',
+    `  limit ${ENGINE_READY_SECONDS} "dockerd did not answer"`,
+    "  sleep 0.05",
+    "done",
+    "trap - TERM",
+    "echo ready >&6",
+    '(while alive "$engine"; do sleep 1; done; kill "$agent") 2>/dev/null &',
+    'wait "$agent" || give_up "dockerd ended while the agent was running"',
+    // With nothing running inside there is nothing to save: dockerd's own stop takes a second of waiting for containerd.
+    'inside=$(timeout 5 docker ps --quiet) && [ -z "$inside" ] && exit 0',
+    'kill "$engine" 2>/dev/null || :',
+    `rounds=${(shutdownSeconds + 5) * 20}`,
+    'while alive "$engine" && [ "$rounds" -gt 0 ]; do',
+    "  rounds=$((rounds - 1))",
+    "  sleep 0.05",
+    "done",
+    "exit 0",
+  ].join("\n");
+}
+
+/**
+ * The agent beside such a dind: holds the FIFO's write end for life, waits until dockerd answers, then becomes the
+ * official entrypoint with the descriptor still open. It gives up when dind is gone or takes too long.
+ */
+export const SHARED_VOLUME_AGENT_SCRIPT = [
+  `lifeline=${LIFELINE_PATH}`,
+  'mkfifo -m 600 "$lifeline/ready" "$lifeline/opening"',
+  // It gets its name when it is held: dind must never find it without a writer.
+  'exec 9<>"$lifeline/opening"',
+  'mv "$lifeline/opening" "$lifeline/agent"',
+  "trap 'exit 1' TERM QUIT",
+  `timeout ${ENGINE_READY_SECONDS + 10} grep -q ready "$lifeline/ready" 9>&- &`,
+  "wait $! || {",
+  '  echo "agent: dockerd did not become ready, so no job was started; container dind says why" >&2',
+  "  exit 1",
+  "}",
+  "trap - TERM QUIT",
+  'exec buildkite-agent-entrypoint "$@"',
+].join("\n");

@@ -1,0 +1,241 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { LIFELINE_PATH, SHARED_VOLUME_AGENT_SCRIPT, sharedVolumeDindScript } from "../../components/sidecar-scripts";
+import { until } from "../support/until";
+
+/**
+ * The scripts of `shared-volume` as processes of this machine, with stubs for what they start. What only a container has
+ * (a first process, a read-only mount, the kubelet) is in the conformance suite.
+ */
+const STUBS = {
+  "dockerd-entrypoint.sh": `
+echo "$@" >"$STATE/engine-arguments"
+if [ -n "\${ENGINE_DIES:-}" ]; then sleep "$ENGINE_DIES"; exit 3; fi
+trap 'sleep 0.2; touch "$STATE/engine-stopped"; exit 0' TERM
+sleep "\${ENGINE_READY:-0.2}"
+touch "$STATE/engine-ready"
+[ -n "\${ENGINE_CRASHES:-}" ] && { sleep "$ENGINE_CRASHES"; exit 2; }
+while :; do sleep 0.05; done`,
+  docker: `
+[ "$1" = ps ] && { printf %s "\${INSIDE:-}"; exit 0; }
+[ -e "$STATE/engine-ready" ]`,
+  "buildkite-agent-entrypoint": `
+[ -e "$STATE/engine-ready" ] || touch "$STATE/too-early"
+echo "$@" >"$STATE/agent-arguments"
+[ -n "\${DAEMON:-}" ] && { sleep 1.5 & }
+exec sleep "\${AGENT_SECONDS:-0.4}"`,
+};
+
+class Pair {
+  private readonly children: ChildProcess[] = [];
+
+  private constructor(
+    private readonly shell: string,
+    private readonly folder: string,
+    private readonly env: Record<string, string>,
+  ) {}
+
+  static async create(shell: string, env: Record<string, string>): Promise<Pair> {
+    const folder = await mkdtemp(join(tmpdir(), "sidecar-scripts-"));
+    await mkdir(join(folder, "lifeline"));
+    await mkdir(join(folder, "bin"));
+    await writeFile(join(folder, "mtu"), "1460\n");
+    for (const [name, text] of Object.entries(STUBS)) {
+      await writeFile(join(folder, "bin", name), `#!/bin/sh${text}\n`, { mode: 0o755 });
+    }
+    return new Pair(shell, folder, env);
+  }
+
+  dind(): Process {
+    const script = sharedVolumeDindScript("engine", 5)
+      .replace("/sys/class/net/eth0/mtu", join(this.folder, "mtu"))
+      .replace(/limit 120 /, "limit 2 ")
+      .replace(/limit 600 /, "limit 2 ");
+    return this.run(script, ["dockerd", "--host=unix:///run/dind/docker.sock"]);
+  }
+
+  agent(): Process {
+    return this.run(SHARED_VOLUME_AGENT_SCRIPT.replace("timeout 130 ", "timeout 4 "), ["start"]);
+  }
+
+  has(name: string): boolean {
+    return existsSync(join(this.folder, name));
+  }
+
+  async text(name: string): Promise<string> {
+    return (await readFile(join(this.folder, name), "utf8")).trim();
+  }
+
+  async remove(): Promise<void> {
+    for (const { pid } of this.children) {
+      try {
+        process.kill(-(pid ?? 0), "SIGKILL");
+      } catch {
+        // All of them have ended by themselves.
+      }
+    }
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  private run(script: string, commandArguments: string[]): Process {
+    const [command = "", ...words] = this.shell.split(" ");
+    const text = script.replaceAll(LIFELINE_PATH, join(this.folder, "lifeline"));
+    const child = spawn(command, [...words, "-euc", text, "sh", ...commandArguments], {
+      // A process group of its own: what a container's end would take with it is ended by it.
+      detached: true,
+      env: {
+        PATH: [join(this.folder, "bin"), process.env["PATH"] ?? ""].join(delimiter),
+        STATE: this.folder,
+        ...this.env,
+      },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    this.children.push(child);
+    return new Process(child);
+  }
+}
+
+class Process {
+  readonly ended: Promise<{ code: number | null; at: number }>;
+  errors = "";
+
+  constructor(private readonly child: ChildProcess) {
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.errors += text));
+    this.ended = once(child, "exit").then(([code]) => ({ code: code as number | null, at: performance.now() }));
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+}
+
+const shells = ["/bin/dash", "/bin/bash", "/bin/busybox sh", "/usr/bin/busybox sh"].filter((shell) =>
+  existsSync(shell.split(" ")[0] ?? ""),
+);
+
+for (const shell of shells) {
+  describe(`the scripts of shared-volume, in ${shell}`, function () {
+    this.timeout(20_000);
+    const pairs: Pair[] = [];
+    const pair = async (env: Record<string, string> = {}) => {
+      const made = await Pair.create(shell, env);
+      pairs.push(made);
+      return made;
+    };
+    afterEach(() => Promise.all(pairs.splice(0).map((made) => made.remove())));
+
+    it("start the agent once dockerd answers, and end dind in the moment the agent ends", async () => {
+      const both = await pair({ ENGINE_READY: "0.5" });
+      const dind = both.dind();
+      const agent = both.agent();
+      const [agentEnd, dindEnd] = await Promise.all([agent.ended, dind.ended]);
+      assert.deepEqual([agentEnd.code, dindEnd.code], [0, 0], dind.errors + agent.errors);
+      assert.equal(both.has("too-early"), false, "the agent started before dockerd answered");
+      assert.ok(dindEnd.at - agentEnd.at < 300, `${dindEnd.at - agentEnd.at} ms`);
+      assert.equal(await both.text("agent-arguments"), "start");
+      assert.equal(
+        await both.text("engine-arguments"),
+        "dockerd --host=unix:///run/dind/docker.sock --mtu=1460 --default-network-opt=bridge=com.docker.network.driver.mtu=1460",
+      );
+      assert.equal(dind.errors + agent.errors, "", "nothing is logged on a good day");
+    });
+
+    it("start in either order", async () => {
+      const both = await pair();
+      const agent = both.agent();
+      await sleep(300);
+      const dind = both.dind();
+      assert.deepEqual([(await agent.ended).code, (await dind.ended).code], [0, 0]);
+    });
+
+    it("end dind just so when the agent is killed outright", async () => {
+      const both = await pair({ AGENT_SECONDS: "60" });
+      const dind = both.dind();
+      const agent = both.agent();
+      await until("the agent runs", () => both.has("agent-arguments"));
+      agent.kill("SIGKILL");
+      const killed = await agent.ended;
+      const { code, at } = await dind.ended;
+      assert.equal(code, 0);
+      assert.ok(at - killed.at < 300, `${at - killed.at} ms`);
+    });
+
+    it("stop dockerd in order when containers still run inside", async () => {
+      const both = await pair({ INSIDE: "4f1c" });
+      const dind = both.dind();
+      await both.agent().ended;
+      assert.equal((await dind.ended).code, 0);
+      assert.equal(both.has("engine-stopped"), true);
+    });
+
+    it("fail both, with the reason, when dockerd never answers", async () => {
+      const both = await pair({ ENGINE_READY: "60" });
+      const dind = both.dind();
+      const agent = both.agent();
+      assert.deepEqual([(await dind.ended).code, (await agent.ended).code], [1, 1]);
+      assert.match(dind.errors, /dind: dockerd did not answer within 2 s/);
+      assert.match(agent.errors, /agent: dockerd did not become ready, so no job was started/);
+      assert.equal(both.has("agent-arguments"), false, "no job without an engine");
+    });
+
+    it("fail both at once when dockerd dies at its start", async () => {
+      const both = await pair({ ENGINE_DIES: "0.1" });
+      const dind = both.dind();
+      const agent = both.agent();
+      const began = performance.now();
+      assert.deepEqual([(await dind.ended).code, (await agent.ended).code], [1, 1]);
+      assert.ok(performance.now() - began < 1_500);
+      assert.match(dind.errors, /dockerd ended before/);
+    });
+
+    it("fail dind when dockerd dies under a running agent", async () => {
+      const both = await pair({ ENGINE_CRASHES: "0.2", AGENT_SECONDS: "4" });
+      const dind = both.dind();
+      const agent = both.agent();
+      assert.equal((await dind.ended).code, 1);
+      assert.match(dind.errors, /dockerd ended while the agent was running/);
+      agent.kill("SIGKILL");
+    });
+
+    it("end dind when no agent ever starts", async () => {
+      const both = await pair();
+      const dind = both.dind();
+      assert.equal((await dind.ended).code, 1);
+      assert.match(dind.errors, /the agent did not start within 2 s/);
+    });
+
+    it("fail the agent when there is no dind", async () => {
+      const both = await pair();
+      const agent = both.agent();
+      assert.equal((await agent.ended).code, 1);
+      assert.match(agent.errors, /dockerd did not become ready/);
+    });
+
+    it("end dind at once when the agent is killed while it waits", async () => {
+      const both = await pair({ ENGINE_READY: "60" });
+      const dind = both.dind();
+      const agent = both.agent();
+      await until("both FIFOs", () => both.has("lifeline/agent"));
+      await sleep(300);
+      agent.kill("SIGTERM");
+      assert.equal((await agent.ended).code, 1);
+      assert.equal((await dind.ended).code, 0);
+      assert.equal(both.has("agent-arguments"), false);
+    });
+
+    it("keep dind while a process of the job still holds the agent's descriptor", async () => {
+      // In a pod the container's end takes such a process along; here it shows that the FIFO is what dind watches.
+      const both = await pair({ DAEMON: "yes" });
+      const dind = both.dind();
+      const agentEnd = await both.agent().ended;
+      const dindEnd = await dind.ended;
+      assert.ok(dindEnd.at - agentEnd.at > 700, `${dindEnd.at - agentEnd.at} ms`);
+    });
+  });
+}
