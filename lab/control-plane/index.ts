@@ -10,6 +10,7 @@ import {
   serviceAccountIssuer,
   type ControlPlaneParts,
   type ControlPlanePorts,
+  type NodeNetwork,
 } from "./kwokctl-configuration";
 import { controlPlaneFolder, recordOwner, removeFolder, removeLeftovers } from "./leftovers";
 import { findFreePorts } from "./ports";
@@ -18,7 +19,7 @@ import { Watchdog } from "./watchdog";
 
 export { contextName, type AdministratorAccess } from "./administrator";
 export { removeLeftovers, type Leftovers } from "./leftovers";
-export type { ControlPlaneParts } from "./kwokctl-configuration";
+export { kubernetesServiceAddress, type ControlPlaneParts, type NodeNetwork } from "./kwokctl-configuration";
 
 /** A running Kubernetes control plane: etcd, API server, controller manager, scheduler, and kwok for the nodes. */
 export interface ControlPlane {
@@ -27,6 +28,8 @@ export interface ControlPlane {
   adminKubeconfig: AdministratorAccess;
   /** `https://127.0.0.1:<port>`. */
   server: string;
+  /** `https://<address>:<port>` as nodes and pods reach it; where a node network was given. */
+  nodeServer?: string;
   /** The caller's. */
   workDir: string;
   /** The `iss` of service account tokens. */
@@ -42,6 +45,8 @@ export interface StartOptions {
   parts: ControlPlaneParts;
   /** Absolute. Everything is kept in `<workDir>/control-plane`; made, and removed by `stop`, when it was not there. */
   workDir: string;
+  /** For real nodes: the API server is reached under a second address, signs kubelets' certificates and talks to them. */
+  nodeNetwork?: NodeNetwork;
   /** Ends the start, not what was started: for that there is `stop`. */
   signal?: AbortSignal;
   print: (line: string) => void;
@@ -98,7 +103,7 @@ async function startOnce(options: StartOptions): Promise<ControlPlane> {
   try {
     await recordOwner(folder);
     const ports = await choosePorts();
-    const kwokctl = await prepare(folder, parts, ports);
+    const kwokctl = await prepare(folder, parts, ports, options.nodeNetwork);
     await kwokctl.run(["create", "cluster", "--kubeconfig=", ...(await configurationFlags(folder))], signal);
     const access = await readAdministratorAccess(kwokctl.clusterFolder, ports.apiserver);
     await waitUntilReady(kwokctl, access, signal);
@@ -110,6 +115,9 @@ async function startOnce(options: StartOptions): Promise<ControlPlane> {
       kubeconfigPath,
       adminKubeconfig: access,
       server: access.server,
+      ...(options.nodeNetwork === undefined
+        ? {}
+        : { nodeServer: `https://${options.nodeNetwork.apiServerAddress}:${ports.apiserver}` }),
       workDir,
       serviceAccountIssuer,
       stop,
@@ -127,7 +135,12 @@ interface Kwokctl {
   run(commandArguments: string[], signal?: AbortSignal): Promise<void>;
 }
 
-async function prepare(folder: string, parts: ControlPlaneParts, ports: ControlPlanePorts): Promise<Kwokctl> {
+async function prepare(
+  folder: string,
+  parts: ControlPlaneParts,
+  ports: ControlPlanePorts,
+  network?: NodeNetwork,
+): Promise<Kwokctl> {
   const bin = join(folder, "bin");
   await mkdir(bin);
   // By a link in our folder, so that it is found like what it starts.
@@ -136,11 +149,12 @@ async function prepare(folder: string, parts: ControlPlaneParts, ports: ControlP
   await writeFile(join(bin, "kubectl"), "#!/bin/sh\nexit 0\n", { mode: 0o755 });
   const scheduler = join(folder, "scheduler.json");
   await writeFile(scheduler, schedulerConfiguration());
-  await writeFile(join(folder, "kwokctl.json"), kwokctlConfiguration(parts, ports, scheduler));
+  const clusterFolder = join(folder, "clusters", clusterName);
+  const files = { schedulerConfiguration: scheduler, pki: join(clusterFolder, "pki") };
+  await writeFile(join(folder, "kwokctl.json"), kwokctlConfiguration(parts, ports, files, network));
 
   // Nothing of the caller's environment: any KWOK_* variable would change the cluster.
   const env = { PATH: bin, HOME: folder, KWOK_WORKDIR: folder };
-  const clusterFolder = join(folder, "clusters", clusterName);
   const run = async (commandArguments: string[], signal?: AbortSignal) => {
     const child = await runChild(join(bin, "kwokctl"), [...commandArguments, "--name", clusterName], {
       env,

@@ -1,7 +1,11 @@
-import type { Part, PartName } from "../parts";
+import { join } from "node:path";
+import type { Part } from "../parts";
 
 /** The parts that a control plane is made of. */
-export type ControlPlaneParts = Record<Exclude<PartName, "pulumi">, Part>;
+export type ControlPlaneParts = Record<
+  "etcd" | "kube-apiserver" | "kube-controller-manager" | "kube-scheduler" | "kwok" | "kwokctl",
+  Part
+>;
 
 /** The loopback ports of a control plane. */
 export interface ControlPlanePorts {
@@ -16,7 +20,15 @@ export interface ControlPlanePorts {
 /** Who issues service account tokens: kwokctl gives it to the API server. */
 export const serviceAccountIssuer = "https://kubernetes.default.svc.cluster.local";
 
+/** What real nodes and their pods need of a control plane; only for a network namespace that nobody else is in. */
+export interface NodeNetwork {
+  /** Under which nodes and pods reach the API server. It must be there before the control plane starts. */
+  apiServerAddress: string;
+}
+
 const address = "127.0.0.1";
+/** The first address of the range of Services, under which the API server is called `kubernetes`. */
+export const kubernetesServiceAddress = "10.96.0.1";
 
 /** What is said to each component beyond what kwokctl says. */
 const extraArguments: Record<string, Record<string, string>> = {
@@ -49,12 +61,37 @@ const extraArguments: Record<string, Record<string, string>> = {
   },
 };
 
+/** What is said besides, or instead, for real nodes. `pki` holds the keys that kwokctl makes. */
+function nodeArguments(network: NodeNetwork, pki: string): Record<string, Record<string, string>> {
+  return {
+    "kube-apiserver": {
+      "bind-address": "0.0.0.0",
+      "advertise-address": network.apiServerAddress,
+      // Writes the Service's endpoint, by which pods find the API server.
+      "endpoint-reconciler-type": "lease",
+      // For logs and exec: a kubelet answers nobody it does not know.
+      "kubelet-client-certificate": join(pki, "admin.crt"),
+      "kubelet-client-key": join(pki, "admin.key"),
+    },
+    "kube-controller-manager": {
+      // Signs the certificates that kubelets ask for.
+      "cluster-signing-cert-file": join(pki, "ca.crt"),
+      "cluster-signing-key-file": join(pki, "ca.key"),
+    },
+  };
+}
+
+/** Flags that kwokctl sets, too: ours come instead. */
+const overridden = new Set(["manage-all-nodes", "bind-address"]);
+
 /** The configuration file for `kwokctl create cluster`. JSON, which is YAML. */
 export function kwokctlConfiguration(
   parts: ControlPlaneParts,
   ports: ControlPlanePorts,
-  schedulerConfigurationPath: string,
+  files: { schedulerConfiguration: string; pki: string },
+  network?: NodeNetwork,
 ): string {
+  const added = network === undefined ? {} : nodeArguments(network, files.pki);
   return JSON.stringify({
     apiVersion: "config.kwok.x-k8s.io/v1alpha1",
     kind: "KwokctlConfiguration",
@@ -77,7 +114,8 @@ export function kwokctlConfiguration(
       securePort: true,
       kubeAuthorization: true,
       kubeAdmission: true,
-      kubeSchedulerConfig: schedulerConfigurationPath,
+      kubeSchedulerConfig: files.schedulerConfiguration,
+      ...(network === undefined ? {} : { kubeApiserverCertSANs: [network.apiServerAddress, kubernetesServiceAddress] }),
       nodeLeaseDurationSeconds: 40,
       // kwokctl stretches all heartbeats by 5 otherwise; these are a real cluster's.
       heartbeatFactor: 1,
@@ -85,7 +123,11 @@ export function kwokctlConfiguration(
     // In the file and not as --extra-args: kwokctl 0.8.0 mixes those up (and crashes) with several components.
     componentsPatches: Object.entries(extraArguments).map(([name, flags]) => ({
       name,
-      extraArgs: Object.entries(flags).map(([key, value]) => ({ key, value, override: key === "manage-all-nodes" })),
+      extraArgs: Object.entries({ ...flags, ...added[name] }).map(([key, value]) => ({
+        key,
+        value,
+        override: overridden.has(key),
+      })),
     })),
   });
 }
