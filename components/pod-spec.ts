@@ -3,6 +3,7 @@ import { AGENT_CONTAINER, DIND_CONTAINER, JOB_UUID } from "./contract";
 import type { ContainerResources, DindJobTemplateArgs, GitCredentials } from "./dind-job-template-args";
 import { IMAGES } from "./images";
 import {
+  ENGINE_PROBE,
   ENGINE_READY_SECONDS,
   LIFELINE_PATH,
   nativeDindScript,
@@ -104,12 +105,12 @@ function containersOf(args: DindJobTemplateArgs, grace: GracePeriods): Pick<PodS
       {
         ...dind,
         restartPolicy: "Always",
-        command: shell(nativeDindScript(innerCgroups)),
+        command: shell(nativeDindScript(innerCgroups, grace.dockerShutdown)),
         startupProbe: {
-          exec: { command: ["docker", "info"] },
+          exec: { command: ["/bin/sh", "-c", ENGINE_PROBE] },
           periodSeconds: 1,
           timeoutSeconds: 5,
-          failureThreshold: ENGINE_READY_SECONDS,
+          failureThreshold: ENGINE_READY_SECONDS / 5,
         },
       },
     ],

@@ -35,17 +35,43 @@ const POD_CGROUP_OPTIONS = [
   "fi",
 ];
 
-function engineOptions(innerCgroups: "engine" | "pod"): string[] {
-  return innerCgroups === "pod" ? [...MTU_OPTIONS, ...POD_CGROUP_OPTIONS] : MTU_OPTIONS;
+/** What both modes do at the end of the agent, and how they start dockerd. */
+function engineScript(innerCgroups: "engine" | "pod", shutdownSeconds: number): string[] {
+  return [
+    ...MTU_OPTIONS,
+    ...(innerCgroups === "pod" ? POD_CGROUP_OPTIONS : []),
+    'alive() { kill -0 "$1" 2>/dev/null; }',
+    "leave() {",
+    // With nothing running inside there is nothing to save: dockerd's own stop sleeps for a second (moby, stopDaemon).
+    '  inside=$(timeout 5 docker ps --quiet 2>/dev/null) && [ -z "$inside" ] && exit 0',
+    '  kill "$engine" 2>/dev/null || :',
+    `  rounds=${(shutdownSeconds + 5) * 20}`,
+    '  while alive "$engine" && [ "$rounds" -gt 0 ]; do',
+    "    rounds=$((rounds - 1))",
+    "    sleep 0.05",
+    "  done",
+    "  exit 0",
+    "}",
+  ];
 }
 
+/** docker-init is not the first process then, so it is told to adopt what its children leave behind. */
+const START_ENGINE = ['TINI_SUBREAPER=1 dockerd-entrypoint.sh "$@" &', "engine=$!"];
+
 /**
- * dind as a native sidecar: becomes the official entrypoint, so that no shell stays between the kubelet's signals and
- * docker-init.
+ * dind as a native sidecar. The kubelet sends it SIGTERM once the agent has ended, however it ended: the shell stays as
+ * first process to leave at once. A dockerd that dies by itself is the container's end, and the kubelet starts it anew.
+ *
+ * @param shutdownSeconds dockerd's own limit for the containers that still run inside.
  */
-export function nativeDindScript(innerCgroups: "engine" | "pod"): string {
-  return [...engineOptions(innerCgroups), 'exec dockerd-entrypoint.sh "$@"'].join("\n");
+export function nativeDindScript(innerCgroups: "engine" | "pod", shutdownSeconds: number): string {
+  return [...engineScript(innerCgroups, shutdownSeconds), "trap leave TERM", ...START_ENGINE, 'wait "$engine"'].join(
+    "\n",
+  );
 }
+
+/** Ends well as soon as dockerd answers: a probe that waits sees it sooner than one that is repeated every second. */
+export const ENGINE_PROBE = "until docker info >/dev/null 2>&1; do sleep 0.05; done";
 
 /**
  * dind beside an agent that it watches by a FIFO. The kernel closes the agent's end whatever the agent died of, and dind
@@ -56,15 +82,13 @@ export function nativeDindScript(innerCgroups: "engine" | "pod"): string {
  */
 export function sharedVolumeDindScript(innerCgroups: "engine" | "pod", shutdownSeconds: number): string {
   return [
-    ...engineOptions(innerCgroups),
+    ...engineScript(innerCgroups, shutdownSeconds),
     `cd ${LIFELINE_PATH}`,
-    'alive() { kill -0 "$1" 2>/dev/null; }',
     'give_up() { echo "dind: $1" >&2; exit 1; }',
     "began=$(date +%s)",
     'limit() { [ $(($(date +%s) - began)) -lt "$1" ] || give_up "$2 within $1 s"; }',
     "trap 'exit 0' TERM",
-    'TINI_SUBREAPER=1 dockerd-entrypoint.sh "$@" &',
-    "engine=$!",
+    ...START_ENGINE,
     // Also with a dockerd that has died: the agent hears of it only through the FIFO.
     "until [ -p agent ]; do",
     `  limit ${AGENT_START_SECONDS} "the agent did not start"`,
@@ -84,15 +108,7 @@ export function sharedVolumeDindScript(innerCgroups: "engine" | "pod", shutdownS
     "echo ready >&6",
     '(while alive "$engine"; do sleep 1; done; kill "$agent") 2>/dev/null &',
     'wait "$agent" || give_up "dockerd ended while the agent was running"',
-    // With nothing running inside there is nothing to save: dockerd's own stop takes a second of waiting for containerd.
-    'inside=$(timeout 5 docker ps --quiet) && [ -z "$inside" ] && exit 0',
-    'kill "$engine" 2>/dev/null || :',
-    `rounds=${(shutdownSeconds + 5) * 20}`,
-    'while alive "$engine" && [ "$rounds" -gt 0 ]; do',
-    "  rounds=$((rounds - 1))",
-    "  sleep 0.05",
-    "done",
-    "exit 0",
+    "leave",
   ].join("\n");
 }
 

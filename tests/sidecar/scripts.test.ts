@@ -6,11 +6,17 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { LIFELINE_PATH, SHARED_VOLUME_AGENT_SCRIPT, sharedVolumeDindScript } from "../../components/sidecar-scripts";
+import {
+  ENGINE_PROBE,
+  LIFELINE_PATH,
+  nativeDindScript,
+  SHARED_VOLUME_AGENT_SCRIPT,
+  sharedVolumeDindScript,
+} from "../../components/sidecar-scripts";
 import { until } from "../support/until";
 
 /**
- * The scripts of `shared-volume` as processes of this machine, with stubs for what they start. What only a container has
+ * The scripts of both modes as processes of this machine, with stubs for what they start. What only a container has
  * (a first process, a read-only mount, the kubelet) is in the conformance suite.
  */
 const STUBS = {
@@ -52,12 +58,19 @@ class Pair {
     return new Pair(shell, folder, env);
   }
 
+  native(): Process {
+    return this.dindWith(nativeDindScript("engine", 5));
+  }
+
   dind(): Process {
     const script = sharedVolumeDindScript("engine", 5)
-      .replace("/sys/class/net/eth0/mtu", join(this.folder, "mtu"))
       .replace(/limit 120 /, "limit 2 ")
       .replace(/limit 600 /, "limit 2 ");
-    return this.run(script, ["dockerd", "--host=unix:///run/dind/docker.sock"]);
+    return this.dindWith(script);
+  }
+
+  probe(): Process {
+    return this.run(ENGINE_PROBE, []);
   }
 
   agent(): Process {
@@ -81,6 +94,11 @@ class Pair {
       }
     }
     await rm(this.folder, { recursive: true, force: true });
+  }
+
+  private dindWith(script: string): Process {
+    const own = script.replace("/sys/class/net/eth0/mtu", join(this.folder, "mtu"));
+    return this.run(own, ["dockerd", "--host=unix:///run/dind/docker.sock"]);
   }
 
   private run(script: string, commandArguments: string[]): Process {
@@ -120,15 +138,62 @@ const shells = ["/bin/dash", "/bin/bash", "/bin/busybox sh", "/usr/bin/busybox s
 );
 
 for (const shell of shells) {
+  const pairs: Pair[] = [];
+  const pair = async (env: Record<string, string> = {}) => {
+    const made = await Pair.create(shell, env);
+    pairs.push(made);
+    return made;
+  };
+  const removeAll = () => Promise.all(pairs.splice(0).map((made) => made.remove()));
+
+  describe(`the script of native, in ${shell}`, function () {
+    this.timeout(20_000);
+    afterEach(removeAll);
+
+    it("leaves at once on SIGTERM when nothing runs inside", async () => {
+      const dind = (await pair()).native();
+      await until("dockerd answers", () => pairs[0]?.has("engine-ready") === true);
+      const began = performance.now();
+      dind.kill("SIGTERM");
+      const { code, at } = await dind.ended;
+      assert.equal(code, 0, dind.errors);
+      assert.ok(at - began < 300, `${at - began} ms`);
+      assert.equal(pairs[0]?.has("engine-stopped"), false);
+    });
+
+    it("stops dockerd in order when containers still run inside", async () => {
+      const one = await pair({ INSIDE: "4f1c" });
+      const dind = one.native();
+      await until("dockerd answers", () => one.has("engine-ready"));
+      dind.kill("SIGTERM");
+      assert.equal((await dind.ended).code, 0);
+      assert.equal(one.has("engine-stopped"), true);
+    });
+
+    it("stops a dockerd that never answered", async () => {
+      const one = await pair({ ENGINE_READY: "0.6" });
+      const dind = one.native();
+      await until("dockerd starts", () => one.has("engine-arguments"));
+      dind.kill("SIGTERM");
+      assert.equal((await dind.ended).code, 0);
+    });
+
+    it("ends with dockerd's exit code when that dies, so that the kubelet sees it", async () => {
+      const dind = (await pair({ ENGINE_CRASHES: "0.1" })).native();
+      assert.equal((await dind.ended).code, 2);
+    });
+
+    it("is probed by a command that ends as soon as dockerd answers", async () => {
+      const one = await pair({ ENGINE_READY: "0.5" });
+      one.native();
+      assert.equal((await one.probe().ended).code, 0);
+      assert.equal(one.has("engine-ready"), true);
+    });
+  });
+
   describe(`the scripts of shared-volume, in ${shell}`, function () {
     this.timeout(20_000);
-    const pairs: Pair[] = [];
-    const pair = async (env: Record<string, string> = {}) => {
-      const made = await Pair.create(shell, env);
-      pairs.push(made);
-      return made;
-    };
-    afterEach(() => Promise.all(pairs.splice(0).map((made) => made.remove())));
+    afterEach(removeAll);
 
     it("start the agent once dockerd answers, and end dind in the moment the agent ends", async () => {
       const both = await pair({ ENGINE_READY: "0.5" });
