@@ -1,7 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { cgroupMount, cgroupPrefix } from "./cgroups";
+import { initName } from "./init-script";
 
 /** What a lab with a real node could leave behind on the machine. */
 export interface HostState {
@@ -18,25 +19,25 @@ export interface HostState {
 }
 
 /** Programs that only a real node starts. */
-const programs = /^(containerd|containerd-shim-runc-v2|kubelet|kube-proxy|runc|ctr|dockerd|docker-proxy|lab-init)$/;
+const programs = /^(containerd|containerd-shim-runc-v2|kubelet|kube-proxy|runc|ctr|dockerd|docker-proxy)$/;
 const settings = ["vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops"];
+const runPattern = new RegExp(`/${cgroupPrefix}(\\d+)-\\d+-`);
 
-/** Looks at the machine, not at what is inside another lab's namespaces, of which only processes and cgroups can be seen. */
+/**
+ * Looks at the machine. What belongs to a lab that another living process supervises is left out: several may run at once,
+ * and theirs come and go.
+ */
 export function readHostState(): HostState {
   return {
     links: links(),
     mounts: mounts(),
-    cgroups: folders(cgroupMount),
+    cgroups: folders(cgroupMount).filter((folder) => !isAnothers(runPattern.exec(folder)?.[1])),
     processes: processes(),
     settings: settings.map((name) => `${name} = ${read(`/proc/sys/${name}`).trim()}`),
   };
 }
 
-/**
- * What is there after a run that was not there before it, and what it changed.
- *
- * @param except run ids of other labs that run at the same time.
- */
+/** What is there after a run that was not there before it, and what it changed. */
 export function compareHostState(before: HostState, after: HostState): string[] {
   const kinds = [
     ["network device", before.links, after.links],
@@ -86,18 +87,40 @@ function folders(folder: string): string[] {
 }
 
 function processes(): string[] {
-  return readdirSync("/proc")
+  const all = readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .flatMap((pid) => {
-      const command = read(`/proc/${pid}/cmdline`).split("\0");
-      const program = command[0]?.split("/").at(-1) ?? "";
-      const ours = programs.test(program) || command.includes("lab-init") || inOurCgroup(pid);
-      return ours ? [`${pid} ${command.join(" ").trim().slice(0, 120)}`] : [];
-    });
+    .map((pid) => ({ pid, command: read(`/proc/${pid}/cmdline`).split("\0"), namespace: namespaceOf(pid) }));
+  // The first process of a lab names its run; the others are known by sharing its process namespace.
+  const supervisors = new Map<string, string>();
+  for (const { command, namespace } of all) {
+    const supervisor = supervisorIn(command);
+    if (supervisor !== undefined && command[0] === "sh" && namespace !== "") supervisors.set(namespace, supervisor);
+  }
+  return all.flatMap(({ pid, command, namespace }) => {
+    const supervisor = supervisorIn(command) ?? supervisors.get(namespace);
+    if (isAnothers(supervisor)) return [];
+    const program = command[0]?.split("/").at(-1) ?? "";
+    const ours = supervisor !== undefined || programs.test(program) || runPattern.test(read(`/proc/${pid}/cgroup`));
+    return ours ? [`${pid} ${command.join(" ").trim().slice(0, 120)}`] : [];
+  });
 }
 
-function inOurCgroup(pid: string): boolean {
-  return read(`/proc/${pid}/cgroup`).includes(`/${cgroupPrefix}`);
+/** The supervisor's process id, from the arguments of the processes around and in front of a lab. */
+function supervisorIn(command: readonly string[]): string | undefined {
+  const index = command.indexOf(initName);
+  return index < 0 ? undefined : command[index + 1]?.split("-")[0];
+}
+
+function isAnothers(supervisor: string | undefined): boolean {
+  return supervisor !== undefined && Number(supervisor) !== process.pid && read(`/proc/${supervisor}/cmdline`) !== "";
+}
+
+function namespaceOf(pid: string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`);
+  } catch {
+    return "";
+  }
 }
 
 function read(path: string): string {

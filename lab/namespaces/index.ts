@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdir, rm } from "node:fs/promises";
 import { removeCgroup } from "./cgroups";
-import { initScript } from "./init-script";
+import { initName, initScript } from "./init-script";
 import { whyNoNamespaces } from "./requirements";
 import { recordRun, removeDeadRuns, runCgroup } from "./runs";
 
@@ -90,7 +90,7 @@ async function run(options: NamespacesOptions): Promise<number> {
     "--propagation",
     "private",
   ];
-  const child = spawn("unshare", [...namespaces, "sh", "-c", initScript, "lab-init", runId, ...options.argv], {
+  const child = spawn("unshare", [...namespaces, "sh", "-c", initScript, initName, runId, ...options.argv], {
     detached: true,
     stdio: ["pipe", output, output],
     env: { ...(options.env ?? process.env), TMPDIR: workDir, [variable]: JSON.stringify(told) },

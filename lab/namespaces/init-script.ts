@@ -1,3 +1,6 @@
+/** What the first process inside is called in its arguments, before the run id. */
+export const initName = "lab-init";
+
 /**
  * The first process inside: it prepares what only this mount namespace sees, starts the program, waits for it, and buries
  * orphans. Its end is the end of every process, mount and link inside. Its standard input comes from the supervisor:

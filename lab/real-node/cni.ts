@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** How a node's pods are connected. */
 export interface PodNetwork {
-  /** Name of the node's bridge device; a device's name has at most 15 characters. */
+  /** Name of the node's bridge device. */
   bridge: string;
   subnet: string;
   mtu: number;

@@ -20,6 +20,8 @@ export interface ContainerdOptions {
   /** Reference of the image for pod sandboxes. */
   pauseImage: string;
   env: NodeJS.ProcessEnv;
+  /** Hears when it ends without having been told to. */
+  onUnexpectedEnd: (error: Error) => void;
 }
 
 /** The namespace, in containerd's sense, of what a kubelet runs. */
@@ -108,6 +110,7 @@ export class Containerd {
       },
       logPath: join(options.folder, "containerd.log"),
       cwd: "/",
+      onUnexpectedEnd: options.onUnexpectedEnd,
     });
     daemon.start();
     const containerd = new Containerd(daemon, options);

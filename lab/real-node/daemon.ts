@@ -14,6 +14,8 @@ export interface DaemonOptions {
   /** Where it writes, appended to. */
   logPath: string;
   cwd: string;
+  /** Hears when it ends without having been told to. */
+  onUnexpectedEnd: (error: Error) => void;
 }
 
 const patternOfErrors = /^(E\d{4}|F\d{4}|panic|fatal|.*level=(error|fatal))/;
@@ -22,6 +24,7 @@ const patternOfErrors = /^(E\d{4}|F\d{4}|panic|fatal|.*level=(error|fatal))/;
 export class Daemon {
   readonly #options: DaemonOptions;
   #child: ChildProcess | undefined;
+  #stopping = false;
 
   constructor(options: DaemonOptions) {
     this.#options = options;
@@ -38,6 +41,7 @@ export class Daemon {
 
   start(): void {
     if (this.running) return;
+    this.#stopping = false;
     const log = openSync(this.#options.logPath, "a");
     try {
       // A session of its own: a signal for our process group is not for it, we stop it in order.
@@ -48,6 +52,7 @@ export class Daemon {
         cwd: this.#options.cwd,
       });
       this.#child.on("error", () => undefined);
+      this.#child.once("exit", () => void this.#ended());
       this.#child.unref();
     } finally {
       closeSync(log);
@@ -58,6 +63,7 @@ export class Daemon {
   async stop(graceMilliseconds = 5000): Promise<void> {
     const child = this.#child;
     if (child === undefined || !this.running) return;
+    this.#stopping = true;
     const exit = once(child, "exit");
     child.ref();
     child.kill("SIGTERM");
@@ -81,6 +87,12 @@ export class Daemon {
       }
       await sleep(50);
     }
+  }
+
+  async #ended(): Promise<void> {
+    if (this.#stopping) return;
+    const { name, onUnexpectedEnd } = this.#options;
+    onUnexpectedEnd(new Error(`${name} ended unasked:\n${await this.lastErrors()}`));
   }
 
   /** The last lines of its log that complain, or the last lines. */

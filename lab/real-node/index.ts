@@ -1,100 +1,24 @@
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import type { KubernetesClient } from "../../dispatcher/kubernetes/client";
-import type { ControlPlane } from "../control-plane";
 import { makeCgroup, removeCgroup } from "../namespaces/cgroups";
-import { runChild } from "../parts/child";
 import { cniReload, writeCniConfiguration } from "./cni";
-import { ContainerEvents, type ContainerListener, type ContainerTimes } from "./container-events";
-import { containerProcesses, killInContainer, type KillTarget } from "./container-processes";
+import { ContainerEvents } from "./container-events";
+import { containerProcesses, killInContainer } from "./container-processes";
 import { Containerd, containerdSocket } from "./containerd";
 import type { Daemon } from "./daemon";
 import { startKubeProxy } from "./kube-proxy";
-import { startKubelet, type Taint } from "./kubelet";
-import { podSubnet, type RealNetwork } from "./network";
+import { startKubelet } from "./kubelet";
+import { podBridge, podSubnet, type RealNetwork } from "./network";
+import type { RealNode, RealNodeOptions } from "./options";
+import { killShims, unmountBelow } from "./rests";
 import { createBootstrapToken } from "./node-credential";
 
 export type { ContainerListener, ContainerTimes } from "./container-events";
 export type { KillTarget } from "./container-processes";
 export type { Taint } from "./kubelet";
+export type { NodeImage, NodePackages, NodeParts, RealNode, RealNodeOptions } from "./options";
 export { machineAddress, podRange, startNetwork, type RealNetwork } from "./network";
-
-/** The binaries of a node, by path. */
-export interface NodeParts {
-  kubelet: { path: string };
-  "kube-proxy": { path: string };
-  /** containerd-shim-runc-v2 and ctr lie beside it. */
-  containerd: { path: string };
-}
-
-/** What a node needs of a distribution. */
-export interface NodePackages {
-  /** Path of runc. */
-  runc: string;
-  /** Folder of the CNI plugins: bridge, host-local, loopback. */
-  cni: string;
-  /** Folder in which `iptables` and its siblings can be run. */
-  iptables: string;
-}
-
-/** An image as an OCI archive. */
-export interface NodeImage {
-  reference: string;
-  /** Absolute. */
-  archive: string;
-}
-
-/** What a node is started with. */
-export interface RealNodeOptions {
-  /** Started with `nodeNetwork`. */
-  controlPlane: ControlPlane;
-  client: KubernetesClient;
-  network: RealNetwork;
-  parts: NodeParts;
-  packages: NodePackages;
-  /** All that the node's pods use; nothing can be pulled. The one called `.../pause` is for the sandboxes. */
-  images: readonly NodeImage[];
-  name: string;
-  /** From 1, each node of a lab another one: decides its addresses. */
-  index: number;
-  labels?: Readonly<Record<string, string>>;
-  taints?: readonly Taint[];
-  /** Default 32. */
-  maxPods?: number;
-  /** On disk; the node keeps everything in a folder of its name there. */
-  workDir: string;
-  /** From the root of every cgroup hierarchy: the run's folder, from `inside()`. */
-  cgroupRoot: string;
-  signal?: AbortSignal;
-  print: (line: string) => void;
-}
-
-/** A node with a real kubelet, containerd and runc. */
-export interface RealNode {
-  name: string;
-  address: string;
-  /** Starts and ends of every container, from containerd's own events. */
-  containers: {
-    /** The latest instance. */
-    of(podUid: string, container: string): ContainerTimes | undefined;
-    /** @returns ends the listening. */
-    onChange(listener: ContainerListener): () => void;
-  };
-  /** The processes of a running container in the lab's own numbering, the first one first. Empty when it has ended. */
-  pids(podUid: string, container: string): Promise<number[]>;
-  /** SIGKILL from outside. @throws when there is no such process. */
-  kill(podUid: string, container: string, which: KillTarget): Promise<void>;
-  /** Stops and starts the kubelet; the containers run on. Waits until it answers. */
-  restartKubelet(): Promise<void>;
-  stopKubelet(): Promise<void>;
-  startKubelet(): Promise<void>;
-  /** The MTU of pods made from now on. */
-  setPodMtu(mtu: number): Promise<void>;
-  /** Paths of the logs of kubelet and containerd. */
-  logs: readonly string[];
-  /** Ends kubelet, containers and containerd, and removes the node's files. The Node object stays. May be called more than once. */
-  stop(): Promise<void>;
-}
 
 interface NodeObject {
   status?: { conditions?: { type: string; status: string }[] };
@@ -145,6 +69,9 @@ async function startParts(
   const folder = join(options.workDir, name);
   const runFolder = `/run/node-${index}`;
   const cgroupRoot = join(options.cgroupRoot, name);
+  const onUnexpectedEnd = (error: Error) => {
+    print(error.message);
+  };
   const env = {
     PATH: [packages.iptables, process.env["PATH"] ?? ""].join(delimiter),
     HOME: folder,
@@ -154,10 +81,9 @@ async function startParts(
   stops.push(() => rm(runFolder, { recursive: true, force: true, maxRetries: 5 }));
   stops.push(() => unmountBelow([folder, runFolder]));
   await makeCgroup(cgroupRoot);
-  // Ends what still runs in containers, whatever containerd thinks.
   stops.push(() => removeCgroup(cgroupRoot));
 
-  const pods = { bridge: `pods-${index}`, subnet: podSubnet(index), mtu: network.mtu };
+  const pods = { bridge: podBridge(index), subnet: podSubnet(index), mtu: network.mtu };
   const cniFolder = join(folder, "cni");
   await writeCniConfiguration(cniFolder, join(runFolder, "cni"), pods);
   const token = createBootstrapToken(client, signal);
@@ -166,28 +92,27 @@ async function startParts(
   const containerd = await Containerd.start(
     {
       ...{ nodeName: name, containerd: parts.containerd.path, runc: packages.runc, cniPlugins: packages.cni },
-      ...{
-        cniConfiguration: cniFolder,
-        folder: join(folder, "containerd"),
-        runFolder,
-        pauseImage: pause.reference,
-        env,
-      },
+      ...{ cniConfiguration: cniFolder, folder: join(folder, "containerd"), runFolder, env, onUnexpectedEnd },
+      pauseImage: pause.reference,
     },
     signal,
   );
+  stops.push(() => killShims(containerdSocket(runFolder)));
   stops.push(() => containerd.daemon.stop());
+  // Every container at once; containerd, still there, buries them.
+  stops.push(() => removeCgroup(cgroupRoot));
   const events = new ContainerEvents(containerd, (error) => {
     print(`${name}: ${error.message}`);
   });
   events.start();
   stops.push(() => events.stop());
 
-  const address = await network.nodeAddress(index);
+  const address = await network.addNode(index);
+  stops.push(() => network.removeNode(index));
   const kubelet = await startKubelet({
     ...{ nodeName: name, path: parts.kubelet.path, address, env, cgroupRoot },
     ...{ labels: options.labels ?? {}, taints: options.taints ?? [], maxPods: options.maxPods ?? 32 },
-    ...{ folder: join(folder, "kubelet"), containerdSocket: containerdSocket(runFolder) },
+    ...{ folder: join(folder, "kubelet"), containerdSocket: containerdSocket(runFolder), onUnexpectedEnd },
     ...{ server: controlPlane.nodeServer, caPem: controlPlane.adminKubeconfig.caPem, bootstrapToken: await token },
   });
   stops.push(() => kubelet.stop());
@@ -237,7 +162,7 @@ async function startParts(
 
 /** The nodes share a network namespace, so the first one's kube-proxy serves them all; it ends with the namespace. */
 async function startProxyOnce(options: RealNodeOptions, env: NodeJS.ProcessEnv): Promise<void> {
-  const { network, parts, name, controlPlane, workDir } = options;
+  const { network, parts, name, controlPlane, workDir, print } = options;
   const running = proxies.get(network);
   if (running !== undefined) {
     await running;
@@ -246,6 +171,9 @@ async function startProxyOnce(options: RealNodeOptions, env: NodeJS.ProcessEnv):
   const starting = startKubeProxy({
     ...{ path: parts["kube-proxy"].path, nodeName: name, access: controlPlane.adminKubeconfig, env },
     folder: join(workDir, "kube-proxy"),
+    onUnexpectedEnd: (error) => {
+      print(error.message);
+    },
   });
   proxies.set(network, starting);
   await starting;
@@ -260,14 +188,4 @@ async function answers(url: string): Promise<boolean> {
   const response = await fetch(url, { signal: AbortSignal.timeout(1000) }).catch(() => undefined);
   await response?.arrayBuffer();
   return response?.ok ?? false;
-}
-
-/** Volumes and containers' file systems that are still mounted. */
-async function unmountBelow(folders: readonly string[]): Promise<void> {
-  const table = await readFile("/proc/self/mountinfo", "utf8");
-  const points = table.split("\n").flatMap((line) => line.split(" ")[4] ?? []);
-  for (const point of points.reverse()) {
-    if (!folders.some((folder) => point.startsWith(`${folder}/`))) continue;
-    await runChild("umount", ["--lazy", point]);
-  }
 }

@@ -12,13 +12,16 @@ export interface KubeProxyOptions {
   access: AdministratorAccess;
   folder: string;
   env: NodeJS.ProcessEnv;
+  /** Hears when it ends without having been told to. */
+  onUnexpectedEnd: (error: Error) => void;
 }
 
 /**
  * Starts the real kube-proxy, which keeps the rules by which pods reach Services. Other than on GKE: one for all nodes,
  * since they share a network namespace, and it works with the administrator's rights.
  */
-export async function startKubeProxy({ path, nodeName, access, folder, env }: KubeProxyOptions): Promise<Daemon> {
+export async function startKubeProxy(options: KubeProxyOptions): Promise<Daemon> {
+  const { path, nodeName, access, folder, env } = options;
   await mkdir(folder, { recursive: true });
   const base64 = (pem: string) => Buffer.from(pem).toString("base64");
   const name = "kube-proxy";
@@ -67,6 +70,7 @@ export async function startKubeProxy({ path, nodeName, access, folder, env }: Ku
     env,
     logPath: join(folder, "kube-proxy.log"),
     cwd: "/",
+    onUnexpectedEnd: options.onUnexpectedEnd,
   });
   daemon.start();
   return daemon;

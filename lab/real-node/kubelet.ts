@@ -29,6 +29,8 @@ export interface KubeletOptions {
   /** May ask for a certificate for this node, and nothing else. */
   bootstrapToken: string;
   env: NodeJS.ProcessEnv;
+  /** Hears when it ends without having been told to. */
+  onUnexpectedEnd: (error: Error) => void;
 }
 
 /**
@@ -101,6 +103,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Daemon> {
     env: options.env,
     logPath: join(folder, "kubelet.log"),
     cwd: "/",
+    onUnexpectedEnd: options.onUnexpectedEnd,
   });
   daemon.start();
   return daemon;

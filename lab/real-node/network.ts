@@ -11,8 +11,10 @@ import { runChild } from "../parts/child";
 export interface RealNetwork {
   /** The machine's address: what listens there can be reached by pods and nodes. */
   address: string;
-  /** The address of a node, counted from 1. */
-  nodeAddress(index: number): Promise<string>;
+  /** Adds the address of a node, counted from 1, and returns it. */
+  addNode(index: number): Promise<string>;
+  /** Takes its address and its pods' bridge away. */
+  removeNode(index: number): Promise<void>;
   /** MTU of the pods' interfaces where a node is not told otherwise. */
   mtu: number;
 }
@@ -23,6 +25,15 @@ export const podRange = "10.244.0.0/16";
 const device = "uplink0";
 /** As on GKE. */
 const defaultMtu = 1460;
+
+/** The name of one node's bridge; a device's name has at most 15 characters. */
+export function podBridge(index: number): string {
+  return `pods-${index}`;
+}
+
+function nodeAddress(index: number): string {
+  return `10.240.0.${10 + index}`;
+}
 
 /** The addresses of one node's pods. */
 export function podSubnet(index: number): string {
@@ -52,10 +63,14 @@ export async function startNetwork(options: { mtu?: number; signal?: AbortSignal
   return {
     address: machineAddress,
     mtu,
-    nodeAddress: async (index) => {
-      const address = `10.240.0.${10 + index}`;
-      await ip(["addr", "replace", `${address}/24`, "dev", device], options.signal);
-      return address;
+    addNode: async (index) => {
+      await ip(["addr", "replace", `${nodeAddress(index)}/24`, "dev", device], options.signal);
+      return nodeAddress(index);
+    },
+    removeNode: async (index) => {
+      await ip(["addr", "del", `${nodeAddress(index)}/24`, "dev", device]);
+      // Without a pod there never was one.
+      await ip(["link", "del", podBridge(index)]).catch(() => undefined);
     },
   };
 }
