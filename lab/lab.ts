@@ -10,7 +10,7 @@ import type { Leak } from "./leaks/search";
 import { ProcessWatch } from "./leaks/process-watch";
 import { lookAfter, lookBefore, TEMPORARY_PREFIX } from "./leftovers";
 import type { LabOptions } from "./options";
-import { getParts, partNames } from "./parts";
+import { getParts, labPartNames } from "./parts";
 import { Phases } from "./phases";
 import { Progress } from "./progress";
 import { createStack } from "./pulumi-stacks";
@@ -27,7 +27,7 @@ export const TIME_SCALE = 30;
 /** The checkout that is tried. */
 const CHECKOUT = join(__dirname, "..");
 
-type Parts = Awaited<ReturnType<typeof getParts<(typeof partNames)[number]>>>;
+type Parts = Awaited<ReturnType<typeof getParts<(typeof labPartNames)[number]>>>;
 
 /** What every step of one run needs. */
 interface Context {
@@ -58,7 +58,7 @@ export async function runLab(
 ): Promise<LabResults> {
   const started = Date.now();
   // First, because it says first what will be fetched or built and how long that takes.
-  const parts = await getParts(partNames, { signal, print });
+  const parts = await getParts(labPartNames, { signal, print });
   const phases = new Phases(print);
   const failures = new Failures((line) => {
     phases.say(line);

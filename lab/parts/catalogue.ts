@@ -1,84 +1,7 @@
-import { sameMinor, sameMajorAtLeast, type Version } from "./version";
-
-/** Every part the lab can get, by the name of its binary. */
-export const partNames = [
-  "etcd",
-  "kube-apiserver",
-  "kube-controller-manager",
-  "kube-scheduler",
-  "kwok",
-  "kwokctl",
-  "pulumi",
-] as const;
-
-/** The name of a part: also the file name of its binary. */
-export type PartName = (typeof partNames)[number];
-
-/** The machine a download is for, in the publishers' own words. */
-export interface Platform {
-  /** `linux`, `darwin`. */
-  os: string;
-  /** As Go says it: `amd64`, `arm64`. */
-  arch: string;
-}
-
-/**
- * Where publishers serve their downloads, without a closing slash. Tests put a local server here.
- *
- * Not one of these was ever tried: the code that uses them was only run against a server on loopback.
- */
-export interface Publishers {
-  kubernetes: string;
-  github: string;
-  githubApi: string;
-}
-
-/** The publishers' own addresses. */
-export const publishers: Publishers = {
-  kubernetes: "https://dl.k8s.io",
-  github: "https://github.com",
-  githubApi: "https://api.github.com",
-};
-
-/** Where one checksum is served: a text file (`<hex>` or `<hex>  <file>` lines), or GitHub's description of a release. */
-export interface ChecksumSource {
-  url: string;
-  format: "text" | "github-release";
-}
-
-/** One publisher's download of a part. */
-export interface Download {
-  url: string;
-  /** Tried in this order; without an answer from one of them nothing is downloaded. */
-  checksums: ChecksumSource[];
-  /** Set where the download is a `.tar.gz`: the files to take out of it, as they are named inside. The first is the binary. */
-  archive?: { files: string[] };
-}
-
-/** One row of the catalogue: all there is to know about a part. A new part is a new row. */
-export interface CatalogueEntry {
-  name: PartName;
-  /** The version that is downloaded or built, with its `v`. */
-  version: string;
-  /** What to ask a binary on PATH for its version. */
-  versionArguments: string[];
-  /** Whether a binary on PATH of this version will do. */
-  fits: (found: Version) => boolean;
-  /** Files that must lie beside a binary on PATH (links followed) for it to do. */
-  besides?: string[];
-  download: (from: Publishers, platform: Platform) => Download;
-  build: {
-    /** The folder under `lab/parts/go` that pins the module. */
-    module: string;
-    package: string;
-    ldflags: string[];
-    tags?: string[];
-    /** Seconds it takes cold on 2 cores, after the parts above it in the table. Measured. */
-    seconds: number;
-  };
-  /** What the download weighs, in MB. An estimate from our own builds. */
-  megabytes: number;
-}
+import type { CatalogueEntry } from "./entry";
+import type { PartName } from "./names";
+import { nodeParts } from "./node-parts";
+import { sameMinor, sameMajorAtLeast } from "./version";
 
 const kubernetesVersion = "v1.36.3";
 const etcdVersion = "v3.6.16";
@@ -96,8 +19,7 @@ function kubernetes(name: PartName, seconds: number, megabytes: number): Catalog
   return {
     name,
     version: kubernetesVersion,
-    versionArguments: ["--version"],
-    fits: sameMinor(kubernetesVersion),
+    onPath: { versionArguments: ["--version"], fits: sameMinor(kubernetesVersion) },
     download: (from, { os, arch }) => {
       const url = `${from.kubernetes}/release/${kubernetesVersion}/bin/${os}/${arch}/${name}`;
       return { url, checksums: [{ url: `${url}.sha256`, format: "text" }] };
@@ -112,8 +34,7 @@ function kwok(name: PartName, seconds: number, megabytes: number): CatalogueEntr
   return {
     name,
     version: kwokVersion,
-    versionArguments: ["--version"],
-    fits: sameMinor(kwokVersion),
+    onPath: { versionArguments: ["--version"], fits: sameMinor(kwokVersion) },
     download: (from, { os, arch }) => ({
       url: `${from.github}/${repository}/releases/download/${kwokVersion}/${name}-${os}-${arch}`,
       // kwok is not known to publish a file of checksums; GitHub serves the digest of each file of a release.
@@ -134,8 +55,7 @@ function kwok(name: PartName, seconds: number, megabytes: number): CatalogueEntr
 const etcd: CatalogueEntry = {
   name: "etcd",
   version: etcdVersion,
-  versionArguments: ["--version"],
-  fits: sameMinor(etcdVersion),
+  onPath: { versionArguments: ["--version"], fits: sameMinor(etcdVersion) },
   download: (from, { os, arch }) => {
     const folder = `${from.github}/etcd-io/etcd/releases/download/${etcdVersion}`;
     const root = `etcd-${etcdVersion}-${os}-${arch}`;
@@ -152,10 +72,12 @@ const etcd: CatalogueEntry = {
 const pulumi: CatalogueEntry = {
   name: "pulumi",
   version: pulumiVersion,
-  versionArguments: ["version"],
-  fits: sameMajorAtLeast(pulumiVersion),
-  // The engine looks for the language host beside the CLI first; a CLI without one cannot run this program.
-  besides: ["pulumi-language-nodejs"],
+  onPath: {
+    versionArguments: ["version"],
+    fits: sameMajorAtLeast(pulumiVersion),
+    // The engine looks for the language host beside the CLI first; a CLI without one cannot run this program.
+    besides: ["pulumi-language-nodejs"],
+  },
   download: (from, { os, arch }) => {
     const folder = `${from.github}/pulumi/pulumi/releases/download/${pulumiVersion}`;
     return {
@@ -186,4 +108,7 @@ export const catalogue: readonly CatalogueEntry[] = [
   kwok("kwok", 80, 60),
   kwok("kwokctl", 20, 55),
   pulumi,
+  kubernetes("kubelet", 60, 60),
+  kubernetes("kube-proxy", 10, 50),
+  ...nodeParts,
 ];

@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
-import type { ChecksumSource, Download } from "./catalogue";
+import type { ChecksumSource, Download } from "./entry";
 import { runChild } from "./child";
 
 /** A checksum as its publisher served it. */

@@ -1,7 +1,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { CatalogueEntry } from "./catalogue";
+import type { CatalogueEntry } from "./entry";
 import { runChild } from "./child";
 
 /** The oldest Go that can compile the parts: what their modules ask for. */
@@ -29,7 +29,7 @@ export async function whyNoGo(env: NodeJS.ProcessEnv, signal?: AbortSignal): Pro
 }
 
 /**
- * Builds a part's binary into `folder` from the module pinned in `modules/<module>`: sources are verified by its go.sum.
+ * Builds a part's binaries into `folder` from the module pinned in `modules/<module>`: sources are verified by its go.sum.
  *
  * @throws with the compiler's last words, or the signal's reason.
  */
@@ -44,29 +44,30 @@ export async function buildPart(
   // Go's own work folder goes where we remove it whatever happens.
   const work = join(folder, ".work");
   await mkdir(work);
-  const result = await runChild(
-    "go",
-    [
-      "build",
-      "-trimpath",
-      "-mod=readonly",
-      "-buildvcs=false",
-      ...(build.tags === undefined ? [] : ["-tags", build.tags.join(",")]),
-      "-ldflags",
-      ["-s", "-w", ...build.ldflags].join(" "),
-      "-o",
-      join(folder, entry.name),
-      build.package,
-    ],
-    { cwd: join(modules, build.module), env: goEnvironment(env, work), signal },
-  );
-  await rm(work, { recursive: true, force: true });
-  if (result.code !== 0) {
-    const words = result.stderr.trim().split("\n").slice(-8).join("\n  ");
-    throw new Error(
-      `go build ${build.package} (${entry.version}) ended with ${result.code ?? "a signal"}:\n  ${words}`,
-    );
+  for (const [name, path] of Object.entries({ [entry.name]: build.package, ...build.companions })) {
+    const result = await runChild("go", ["build", ...flags(build), "-o", join(folder, name), path], {
+      cwd: join(modules, build.module),
+      env: goEnvironment(env, work),
+      signal,
+    });
+    if (result.code !== 0) {
+      const words = result.stderr.trim().split("\n").slice(-8).join("\n  ");
+      throw new Error(`go build ${path} (${entry.version}) ended with ${result.code ?? "a signal"}:\n  ${words}`);
+    }
   }
+  await rm(work, { recursive: true, force: true });
+}
+
+function flags(build: CatalogueEntry["build"]): string[] {
+  return [
+    "-trimpath",
+    "-mod=readonly",
+    "-buildvcs=false",
+    ...(build.tags === undefined ? [] : ["-tags", build.tags.join(",")]),
+    ...(build.gcflags === undefined ? [] : [`-gcflags=${build.gcflags}`]),
+    "-ldflags",
+    ["-s", "-w", ...build.ldflags].join(" "),
+  ];
 }
 
 /** The caller's environment without what would build something else than the pinned part for this machine. */

@@ -1,19 +1,21 @@
 import { join } from "node:path";
 import { addToCache, cacheFolder, readCache, type Origin } from "./cache";
-import { catalogue, publishers, type CatalogueEntry, type PartName, type Platform, type Publishers } from "./catalogue";
+import { catalogue } from "./catalogue";
 import { downloadPart, fetchChecksum, patience, type Checksum, type Patience } from "./download";
 import { buildPart, neededGo, whyNoGo } from "./go-build";
+import { publishers, type CatalogueEntry, type Download, type Platform, type Publishers } from "./entry";
+import type { PartName } from "./names";
 import { findOnPath } from "./on-path";
 import { heartbeatMilliseconds, Progress } from "./progress";
 
-export { partNames, type PartName } from "./catalogue";
+export { labPartNames, partNames, realNodePartNames, type PartName } from "./names";
 
 /** A binary of the lab, ready to run. */
 export interface Part {
   name: PartName;
   /** With its `v`. On PATH it is what the binary says of itself. */
   version: string;
-  /** Absolute. */
+  /** Absolute. Other binaries of the same part (docker-proxy, containerd-shim-runc-v2, ctr) lie beside it. */
   path: string;
   /** Where it came from; for a cached one, where it came from when it was cached. */
   from: "path" | Origin;
@@ -40,7 +42,7 @@ export interface GetPartsOptions {
 interface Missing {
   entry: CatalogueEntry;
   /** Set where its publisher answered. */
-  checksum?: Checksum;
+  verified?: { download: Download; checksum: Checksum };
   /** Why it cannot be downloaded, where it cannot. */
   unreachable?: string;
 }
@@ -96,9 +98,11 @@ async function find(
 
 /** Asks the publisher for the checksum: one short question per part, all at once, tells what can be downloaded. */
 async function probe(entry: CatalogueEntry, options: GetPartsOptions): Promise<Missing> {
-  const download = entry.download(options.publishers ?? publishers, options.platform ?? thisPlatform());
+  const download = entry.download?.(options.publishers ?? publishers, options.platform ?? thisPlatform());
+  if (download === undefined) return { entry, unreachable: `nobody serves ${entry.name} with a checksum` };
   try {
-    return { entry, checksum: await fetchChecksum(download, options.patience ?? patience, options.signal) };
+    const checksum = await fetchChecksum(download, options.patience ?? patience, options.signal);
+    return { entry, verified: { download, checksum } };
   } catch (error) {
     options.signal?.throwIfAborted();
     return { entry, unreachable: (error as Error).message };
@@ -106,7 +110,7 @@ async function probe(entry: CatalogueEntry, options: GetPartsOptions): Promise<M
 }
 
 async function requireAWay(missing: Missing[], env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<void> {
-  const stuck = missing.filter((one) => one.checksum === undefined);
+  const stuck = missing.filter((one) => one.verified === undefined);
   if (stuck.length === 0) return;
   const reason = await whyNoGo(env, signal);
   if (reason !== undefined) throw noWay(stuck, reason);
@@ -127,8 +131,8 @@ function noWay(stuck: Missing[], whyNot: string): Error {
 }
 
 function plan(missing: Missing[]): string {
-  const downloads = missing.filter((one) => one.checksum !== undefined).map((one) => one.entry);
-  const builds = missing.filter((one) => one.checksum === undefined).map((one) => one.entry);
+  const downloads = missing.filter((one) => one.verified !== undefined).map((one) => one.entry);
+  const builds = missing.filter((one) => one.verified === undefined).map((one) => one.entry);
   const list = (entries: CatalogueEntry[]) => entries.map(({ name, version }) => `${name} ${version}`).join(", ");
   const sentences: string[] = [];
   if (downloads.length > 0) {
@@ -147,17 +151,17 @@ function plan(missing: Missing[]): string {
 }
 
 async function obtain(one: Missing, cache: string, progress: Progress, options: GetPartsOptions): Promise<Part> {
-  const { entry, checksum } = one;
+  const { entry, verified } = one;
   const { name, version } = entry;
   const { signal } = options;
   const env = options.env ?? process.env;
+  const companions = Object.keys(entry.build.companions ?? {});
 
-  if (checksum !== undefined) {
-    const download = entry.download(options.publishers ?? publishers, options.platform ?? thisPlatform());
+  if (verified !== undefined) {
     try {
       const cached = await progress.step(`downloading ${name} ${version}`, () =>
-        addToCache(cache, { name, version, from: "download" }, (folder) =>
-          downloadPart({ name, download, checksum }, folder, options.patience ?? patience, signal),
+        addToCache(cache, { name, version, from: "download", companions }, (folder) =>
+          downloadPart({ name, ...verified }, folder, options.patience ?? patience, signal),
         ),
       );
       return { name, version, ...cached, cached: false };
@@ -171,7 +175,9 @@ async function obtain(one: Missing, cache: string, progress: Progress, options: 
 
   const modules = options.modules ?? join(__dirname, "go");
   const cached = await progress.step(`building ${name} ${version}`, () =>
-    addToCache(cache, { name, version, from: "go-build" }, (folder) => buildPart(entry, folder, modules, env, signal)),
+    addToCache(cache, { name, version, from: "go-build", companions }, (folder) =>
+      buildPart(entry, folder, modules, env, signal),
+    ),
   );
   return { name, version, ...cached, cached: false };
 }

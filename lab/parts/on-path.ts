@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { access, realpath, stat } from "node:fs/promises";
 import { delimiter, dirname, isAbsolute, join } from "node:path";
-import type { CatalogueEntry } from "./catalogue";
+import type { CatalogueEntry } from "./entry";
 import { runChild } from "./child";
 import { findVersion, formatVersion } from "./version";
 
@@ -19,13 +19,15 @@ export async function findOnPath(
   env: NodeJS.ProcessEnv,
   signal?: AbortSignal,
 ): Promise<PathFind | undefined> {
+  const { name, onPath } = entry;
+  if (onPath === undefined) return undefined;
   // A relative entry would mean something else in every working folder.
   const folders = (env["PATH"] ?? "").split(delimiter).filter(isAbsolute);
   for (const folder of new Set(folders)) {
-    const path = join(folder, entry.name);
-    if (!(await isExecutable(path)) || !(await hasBesides(path, entry.besides ?? []))) continue;
-    const version = await askVersion(path, entry.versionArguments, env, signal);
-    if (version !== undefined && entry.fits(version)) {
+    const path = join(folder, name);
+    if (!(await isExecutable(path)) || !(await hasBesides(path, onPath.besides ?? []))) continue;
+    const version = await askVersion(path, onPath.versionArguments, env, signal);
+    if (version !== undefined && onPath.fits(version)) {
       return { path, version: formatVersion(version) };
     }
   }

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { removeLeftovers, startControlPlane, type ControlPlane } from "../../lab/control-plane";
 import { findProcessesOf, identify } from "../../lab/control-plane/processes";
-import { getParts, partNames, type Part, type PartName } from "../../lab/parts";
+import { getParts, labPartNames, type Part } from "../../lab/parts";
 
 interface Answer {
   status: number;
@@ -96,7 +96,7 @@ const sidecarPod = (name: string, labels: Record<string, string> = {}) => ({
 describe("the control plane", function () {
   this.timeout(120_000);
 
-  let parts: Record<PartName, Part>;
+  let parts: Record<(typeof labPartNames)[number], Part>;
   let base: string;
   let controlPlane: ControlPlane;
   const lines: string[] = [];
@@ -108,7 +108,7 @@ describe("the control plane", function () {
 
   before(async function () {
     this.timeout(40 * 60_000);
-    parts = await getParts(partNames, { print: console.log });
+    parts = await getParts(labPartNames, { print: console.log });
     base = await mkdtemp(join(tmpdir(), "buildkite-lab-test-"));
     controlPlane = await startControlPlane({ parts, workDir: join(base, "one"), print });
     await call(controlPlane, "POST", nodes, {
