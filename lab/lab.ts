@@ -184,7 +184,7 @@ function results(
     ...countsOf(system, progress),
     secretsFound: [...leaks, ...processWatch.found.values()],
     timeScale: TIME_SCALE,
-    parts: partResults(Object.values(parts), host, options.kubernetesPlugin),
+    parts: partResults(Object.values(parts), host, options.kubernetesPlugin, "kwok"),
   };
   judge(measured, failures);
   failures.equal(system.buildkite.violations(), [], "calls against the rules of Buildkite's API");

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { runLab } from "./lab";
 import { HELP, readOptions, UsageError } from "./options";
+import { realNodeLab } from "./real-run";
 import type { LabResults } from "./results";
 
 const print = (line: string) => process.stdout.write(`${line}\n`);
@@ -33,6 +34,9 @@ async function main(): Promise<number> {
   });
   let results;
   try {
+    if (options.realNode) {
+      return await realNodeLab(__filename, options, interrupted.signal, print);
+    }
     results = await runLab(options, interrupted.signal, print);
   } catch (error) {
     // Only what comes before anything was started ends here, such as a part that cannot be had.

@@ -6,6 +6,8 @@ export interface LabOptions {
   readonly maxNodes: number;
   readonly seed: number;
   readonly keep: boolean;
+  /** Real kubelets, containers, dockerd and agents instead of nodes and builds that are played. */
+  readonly realNode: boolean;
   readonly kubernetesPlugin: "double" | "real";
 }
 
@@ -18,10 +20,13 @@ Runs the whole system on this machine: a real Kubernetes control plane, the real
 real dispatcher; stand-ins for Buildkite, Google Cloud and the machines. Builds are scheduled, nodes come and go.
 Needs Linux. Nothing is left behind; the results are in out/lab.json and out/lab.html.
 
-  --builds N               how many builds to schedule, 1 to 5000 (default 200)
+  --builds N               how many builds to schedule, 1 to 5000 (default 200; with --real-node 6)
   --max-nodes N            maxNodes of the stack, 2 to 100 (default 10); it is raised by 2 in the middle
   --seed N                 seed of build lengths, queues and ids (default 1)
   --keep                   after the builds leave everything running until Ctrl-C, and say how to send one by hand
+  --real-node              the dispatcher in its container on a real node, real builds with the real agent and a real
+                           dockerd on another one, which comes when a pod waits for it. Needs Linux and root; all of it
+                           runs in namespaces of its own. The results are in out/real-node.json
   --kubernetes-plugin P    double (default): the lab's own stand-in for Pulumi's Kubernetes provider;
                            real: the published one, which pulumi downloads. Never tried by us
   --help                   this text
@@ -39,10 +44,11 @@ export function readOptions(argv: readonly string[]): LabOptions | "help" {
     ({ values } = parseArgs({
       args: [...argv],
       options: {
-        builds: { type: "string", default: "200" },
+        builds: { type: "string" },
         "max-nodes": { type: "string", default: "10" },
         seed: { type: "string", default: "1" },
         keep: { type: "boolean", default: false },
+        "real-node": { type: "boolean", default: false },
         "kubernetes-plugin": { type: "string", default: "double" },
         help: { type: "boolean", default: false },
       },
@@ -57,11 +63,16 @@ export function readOptions(argv: readonly string[]): LabOptions | "help" {
   if (plugin !== "double" && plugin !== "real") {
     throw new UsageError(`--kubernetes-plugin must be double or real, got ${JSON.stringify(plugin)}`);
   }
+  const realNode = values["real-node"];
+  if (realNode && values.keep) {
+    throw new UsageError("--keep cannot be used with --real-node: nothing outside its namespaces could reach it");
+  }
   return {
-    builds: whole("--builds", values.builds, 1, 5_000),
+    builds: whole("--builds", values.builds ?? (realNode ? "6" : "200"), 1, 5_000),
     maxNodes: whole("--max-nodes", values["max-nodes"], 2, 100),
     seed: whole("--seed", values.seed, 0, 2 ** 31),
     keep: values.keep,
+    realNode,
     kubernetesPlugin: plugin,
   };
 }

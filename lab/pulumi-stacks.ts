@@ -12,13 +12,18 @@ export interface StackRequest {
   readonly cli: string;
   readonly kubernetesPlugin: "double" | "real";
   readonly maxNodes?: number;
+  /** Further plain configuration, by full key. */
+  readonly config?: Readonly<Record<string, string>>;
   readonly secrets: LabSecrets;
   readonly signal: AbortSignal;
   readonly print: (line: string) => void;
 }
 
-/** The committed stack file, with nothing set but project, cluster, secrets and maxNodes. */
-export function createStack(system: LabSystem, request: StackRequest): Promise<PulumiProject> {
+/** The committed stack file, with nothing set but project, cluster, secrets, maxNodes and what the request says. */
+export function createStack(
+  system: Pick<LabSystem, "gcp" | "credentialFile">,
+  request: StackRequest,
+): Promise<PulumiProject> {
   const { checkout, stack, workDir, cli, kubernetesPlugin, maxNodes, secrets, signal, print } = request;
   return PulumiProject.create({
     source: checkout,
@@ -31,6 +36,7 @@ export function createStack(system: LabSystem, request: StackRequest): Promise<P
       "buildkite-scale-to-zero:clusterName": CLUSTER.name,
       "buildkite-scale-to-zero:clusterLocation": CLUSTER.location,
       ...(maxNodes === undefined ? {} : { "buildkite-scale-to-zero:maxNodes": String(maxNodes) }),
+      ...request.config,
     },
     secrets: {
       "buildkite-scale-to-zero:agentToken": secrets.agentToken,

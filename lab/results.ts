@@ -111,11 +111,16 @@ export function countsOf(
   };
 }
 
-/** Real parts by name and version, then the stand-ins with what they do not prove. */
+/**
+ * Real parts by name and version, then the stand-ins with what they do not prove.
+ *
+ * @param nodes whether containers ran on real nodes.
+ */
 export function partResults(
   parts: readonly Part[],
   languageHost: "official" | "stand-in",
   plugin: string,
+  nodes: "real" | "kwok",
 ): PartResult[] {
   return [
     ...parts.map(({ name, version, from }): PartResult => ({ name, version, kind: "real", note: FROM[from] })),
@@ -153,20 +158,24 @@ export function partResults(
       kind: "stand-in",
       note: "documented webhooks and agent API; not Buildkite's own server",
     },
-    {
-      name: "buildkite-agent, dockerd, kubelet",
-      version: "",
-      kind: "stand-in",
-      note: "a build is a wait; no container runs",
-    },
-    {
-      name: "dispatcher's container",
-      version: "",
-      kind: "stand-in",
-      note: "a process of this machine; no image, no limits",
-    },
+    ...(nodes === "real" ? [] : KWOK_STAND_INS),
   ];
 }
+
+const KWOK_STAND_INS: readonly PartResult[] = [
+  {
+    name: "buildkite-agent, dockerd, kubelet",
+    version: "",
+    kind: "stand-in",
+    note: "a build is a wait; no container runs",
+  },
+  {
+    name: "dispatcher's container",
+    version: "",
+    kind: "stand-in",
+    note: "a process of this machine; no image, no limits",
+  },
+];
 
 const FROM: Readonly<Record<Part["from"], string>> = {
   path: "found on PATH",
