@@ -97,10 +97,12 @@ function processes(): string[] {
     if (supervisor !== undefined && command[0] === "sh" && namespace !== "") supervisors.set(namespace, supervisor);
   }
   return all.flatMap(({ pid, command, namespace }) => {
-    const supervisor = supervisorIn(command) ?? supervisors.get(namespace);
+    // What runs in a container has a process namespace of its own, but tells by its cgroup.
+    const inCgroup = runPattern.exec(read(`/proc/${pid}/cgroup`))?.[1];
+    const supervisor = supervisorIn(command) ?? supervisors.get(namespace) ?? inCgroup;
     if (isAnothers(supervisor)) return [];
     const program = command[0]?.split("/").at(-1) ?? "";
-    const ours = supervisor !== undefined || programs.test(program) || runPattern.test(read(`/proc/${pid}/cgroup`));
+    const ours = supervisor !== undefined || programs.test(program);
     return ours ? [`${pid} ${command.join(" ").trim().slice(0, 120)}`] : [];
   });
 }

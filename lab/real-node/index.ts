@@ -40,10 +40,7 @@ export async function startRealNode(options: RealNodeOptions): Promise<RealNode>
   const began = Date.now();
   const stops: (() => Promise<unknown>)[] = [];
   let stopping: Promise<void> | undefined;
-  const stop = () =>
-    (stopping ??= (async () => {
-      for (let next = stops.pop(); next !== undefined; next = stops.pop()) await next();
-    })());
+  const stop = () => (stopping ??= stopAll(stops));
   try {
     const node = await startParts(options, stops, stop);
     print(`${name}: ready after ${((Date.now() - began) / 1000).toFixed(1)} s`);
@@ -53,6 +50,15 @@ export async function startRealNode(options: RealNodeOptions): Promise<RealNode>
     signal?.throwIfAborted();
     throw error;
   }
+}
+
+/** One that fails does not keep the others from being tried. */
+async function stopAll(stops: (() => Promise<unknown>)[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (let next = stops.pop(); next !== undefined; next = stops.pop()) {
+    await next().catch((error: unknown) => errors.push(error));
+  }
+  if (errors.length > 0) throw errors[0];
 }
 
 async function startParts(
@@ -107,17 +113,20 @@ async function startParts(
   events.start();
   stops.push(() => events.stop());
 
+  // Before there is a node: a pod that waits for one must not find its image missing, and then wait out a back-off.
+  await Promise.all(images.map(({ archive }) => containerd.importImage(archive, signal)));
+
   const address = await network.addNode(index);
   stops.push(() => network.removeNode(index));
   const kubelet = await startKubelet({
     ...{ nodeName: name, path: parts.kubelet.path, address, env, cgroupRoot },
     ...{ labels: options.labels ?? {}, taints: options.taints ?? [], maxPods: options.maxPods ?? 32 },
-    ...{ folder: join(folder, "kubelet"), containerdSocket: containerdSocket(runFolder), onUnexpectedEnd },
+    ...{ folder: join(folder, "kubelet"), rootFolder: join(runFolder, "kubelet"), onUnexpectedEnd },
+    containerdSocket: containerdSocket(runFolder),
     ...{ server: controlPlane.nodeServer, caPem: controlPlane.adminKubeconfig.caPem, bootstrapToken: await token },
   });
   stops.push(() => kubelet.stop());
   await startProxyOnce(options, env);
-  await Promise.all(images.map(({ archive }) => containerd.importImage(archive, signal)));
   const ready = () => isReady(client, name);
   await kubelet.until("the node Ready", ready, readySeconds, signal);
 

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { runChild } from "../parts/child";
 import { Daemon } from "./daemon";
 
 /** What a node registers itself with. */
@@ -20,6 +21,8 @@ export interface KubeletOptions {
   maxPods: number;
   /** On disk: pods' volumes, among them every emptyDir. */
   folder: string;
+  /** Where the folder's `root` is seen under a short path: the path of a socket may have 107 bytes. */
+  rootFolder: string;
   /** From the root of every cgroup hierarchy; must be there. */
   cgroupRoot: string;
   containerdSocket: string;
@@ -81,6 +84,9 @@ function configuration(options: KubeletOptions): object {
 export async function startKubelet(options: KubeletOptions): Promise<Daemon> {
   const { folder } = options;
   await mkdir(join(folder, "pod-logs"), { recursive: true });
+  await mkdir(join(folder, "root"), { recursive: true });
+  await mkdir(options.rootFolder, { recursive: true });
+  await mountAt(join(folder, "root"), options.rootFolder);
   await writeFile(join(folder, "ca.crt"), options.caPem);
   await writeFile(join(folder, "resolv.conf"), "");
   await writeFile(join(folder, "kubelet.json"), JSON.stringify(configuration(options)));
@@ -91,7 +97,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Daemon> {
     path: options.path,
     arguments: [
       `--config=${join(folder, "kubelet.json")}`,
-      `--root-dir=${join(folder, "root")}`,
+      `--root-dir=${options.rootFolder}`,
       `--cert-dir=${join(folder, "pki")}`,
       `--bootstrap-kubeconfig=${join(folder, "bootstrap.kubeconfig")}`,
       `--kubeconfig=${join(folder, "kubeconfig")}`,
@@ -107,6 +113,18 @@ export async function startKubelet(options: KubeletOptions): Promise<Daemon> {
   });
   daemon.start();
   return daemon;
+}
+
+/** Mounts under it are seen there alone, not a second time below the folder. */
+async function mountAt(folder: string, point: string): Promise<void> {
+  for (const words of [
+    ["--bind", folder, point],
+    ["--make-private", point],
+    ["--make-shared", point],
+  ]) {
+    const { code, stderr } = await runChild("mount", words);
+    if (code !== 0) throw new Error(`mount ${words.join(" ")} failed: ${stderr.trim()}`);
+  }
 }
 
 function bootstrapKubeconfig({ server, caPem, bootstrapToken }: KubeletOptions): string {
