@@ -51,8 +51,13 @@ class AgentApi {
   ) {}
 
   register(request: FakeRequest): FakeResponse {
-    if (request.token === undefined || !this.board.agentTokens.has(request.token)) {
+    const { token } = request;
+    const grant = this.board.reservations.grants.get(token ?? "");
+    if (token === undefined || (grant === undefined && !this.board.isAgentToken(token))) {
       throw new HttpProblem(401, "The agent token is not valid");
+    }
+    if (grant !== undefined && !this.board.reservations.eligible(grant, this.board.job(grant.jobId))) {
+      throw new HttpProblem(422, "The job acquisition token is not eligible");
     }
     const body = jsonObject(request);
     const { name, meta_data: tags, ignore_in_dispatches: ignores, version } = body;
@@ -62,7 +67,7 @@ class AgentApi {
     if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === "string")) {
       throw this.violation(request, 422, "register needs meta_data, a list of k=v tags");
     }
-    const agent = this.board.register(name, tags, ignores === true);
+    const agent = this.board.register(name, tags, ignores === true, token);
     return {
       status: 200,
       body: {
@@ -215,27 +220,32 @@ function jobBody(job: FakeJob, tags: readonly string[]): Record<string, unknown>
     chunks_interval_seconds: 1,
     log_max_size_bytes: 1024 * 1024,
     runnable_at: new Date(job.scheduledAt).toISOString(),
-    priority: 0,
-    env: {
-      BUILDKITE: "true",
-      BUILDKITE_JOB_ID: job.id,
-      // Wanted also where nothing is checked out; any text will do then.
-      BUILDKITE_REPO: job.repository ?? "git@git.example:acme-inc/web.git",
-      BUILDKITE_COMMIT: job.commit,
-      BUILDKITE_BRANCH: job.branch,
-      // Without it an agent fetches the head of a pull request without a number.
-      BUILDKITE_PULL_REQUEST: "false",
-      BUILDKITE_AGENT_NAME: job.agentName ?? "agent",
-      BUILDKITE_ORGANIZATION_SLUG: "acme-inc",
-      BUILDKITE_PIPELINE_SLUG: job.pipeline,
-      BUILDKITE_PIPELINE_PROVIDER: "github",
-      BUILDKITE_BUILD_ID: job.buildId,
-      BUILDKITE_BUILD_NUMBER: String(job.buildNumber),
-      BUILDKITE_BUILD_URL: `https://buildkite.com/acme-inc/${job.pipeline}/builds/${job.buildNumber}`,
-      BUILDKITE_AGENT_META_DATA_QUEUE: queue,
-      ...(job.repository === undefined ? { BUILDKITE_SKIP_CHECKOUT: "true" } : {}),
-      BUILDKITE_COMMAND: job.command,
-      ...job.env,
-    },
+    priority: job.priority,
+    env: jobEnvironment(job, queue),
+  };
+}
+
+/** The job's environment for an agent of that queue. */
+export function jobEnvironment(job: FakeJob, queue: string): Record<string, string> {
+  return {
+    BUILDKITE: "true",
+    BUILDKITE_JOB_ID: job.id,
+    // Wanted also where nothing is checked out; any text will do then.
+    BUILDKITE_REPO: job.repository ?? "git@git.example:acme-inc/web.git",
+    BUILDKITE_COMMIT: job.commit,
+    BUILDKITE_BRANCH: job.branch,
+    // Without it an agent fetches the head of a pull request without a number.
+    BUILDKITE_PULL_REQUEST: "false",
+    BUILDKITE_AGENT_NAME: job.agentName ?? "agent",
+    BUILDKITE_ORGANIZATION_SLUG: "acme-inc",
+    BUILDKITE_PIPELINE_SLUG: job.pipeline,
+    BUILDKITE_PIPELINE_PROVIDER: "github",
+    BUILDKITE_BUILD_ID: job.buildId,
+    BUILDKITE_BUILD_NUMBER: String(job.buildNumber),
+    BUILDKITE_BUILD_URL: `https://buildkite.com/acme-inc/${job.pipeline}/builds/${job.buildNumber}`,
+    BUILDKITE_AGENT_META_DATA_QUEUE: queue,
+    ...(job.repository === undefined ? { BUILDKITE_SKIP_CHECKOUT: "true" } : {}),
+    BUILDKITE_COMMAND: job.command,
+    ...job.env,
   };
 }

@@ -8,6 +8,8 @@ export interface FakeAgent {
   /** True for agents in acquire mode: they never get a job by ping. */
   ignoresDispatch: boolean;
   readonly registeredAt: number;
+  /** The agent token or job acquisition token it came with. */
+  readonly registeredWith?: string;
   connected: boolean;
   /** Epoch milliseconds of its last call. */
   lastSeen: number;

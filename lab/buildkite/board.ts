@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { meets, type FakeAgent } from "./agent";
 import { HttpProblem } from "./http-routes";
-import type { BuildRequest, FakeJob, JobMoment, JobResult } from "./job";
+import { move, type BuildRequest, type FakeJob, type JobMoment, type JobResult } from "./job";
+import { newJob } from "./new-job";
+import { Reservations } from "./reservations";
 import type { SeededRandom } from "./seeded-random";
 
 /**
@@ -13,10 +15,13 @@ export class Board {
   readonly jobs = new Map<string, FakeJob>();
   /** By access token. */
   readonly agents = new Map<string, FakeAgent>();
-  /** Agent tokens that may register. */
+  /** Agent tokens that may register and call the Stacks API. */
   readonly agentTokens: Set<string>;
   /** What clients did against the API's rules: an empty list at the end of a run is part of its result. */
   readonly violations: string[] = [];
+  readonly reservations = new Reservations();
+  /** No agent token is good any more. */
+  tokensRevoked = false;
   /** Meta-data of builds, by build id. */
   readonly metaData = new Map<string, Map<string, string>>();
   private readonly agentsById = new Map<string, FakeAgent>();
@@ -33,31 +38,15 @@ export class Board {
   /** Adds a job in a build of its own. */
   addJob(build: BuildRequest): FakeJob {
     this.builds += 1;
-    const job: FakeJob = {
-      id: this.random.uuid(),
-      buildId: this.random.uuid(),
-      buildNumber: this.builds,
-      pipeline: build.pipeline ?? "web",
-      queue: build.queue,
-      agentQueryRules: [`queue=${build.queue}`, ...(build.agentQueryRules ?? [])],
-      // A real agent runs this; a simulated one reads it.
-      command: build.command ?? `sleep ${build.seconds ?? 0}; exit ${build.exitStatus ?? 0}`,
-      repository: build.repository,
-      commit: build.commit ?? "HEAD",
-      branch: build.branch ?? "main",
-      env: build.env ?? {},
-      state: build.state ?? "scheduled",
-      token: `bkjt_${randomBytes(16).toString("hex")}`,
-      scheduledAt: Date.now(),
-      starts: 0,
-      refusals: 0,
-      webhooks: [],
-      laterWebhooks: [],
-      chunks: new Map(),
-    };
+    const job = newJob(build, this.builds, this.random);
     this.jobs.set(job.id, job);
     this.tell(job, "scheduled");
     return job;
+  }
+
+  /** Whether it registers agents and calls the Stacks API. */
+  isAgentToken(token: string): boolean {
+    return this.agentTokens.has(token) && !this.tokensRevoked;
   }
 
   /** The job of that id. @throws HttpProblem 404. */
@@ -92,8 +81,8 @@ export class Board {
     return agent;
   }
 
-  /** Registers an agent. */
-  register(name: string, tags: readonly string[], ignoresDispatch: boolean): FakeAgent {
+  /** Registers an agent that came with this token, an agent token or a job acquisition token that was checked before. */
+  register(name: string, tags: readonly string[], ignoresDispatch: boolean, token?: string): FakeAgent {
     const now = Date.now();
     const agent: FakeAgent = {
       id: this.random.uuid(),
@@ -104,6 +93,7 @@ export class Board {
       registeredAt: now,
       connected: false,
       lastSeen: now,
+      ...(token === undefined ? {} : { registeredWith: token }),
     };
     this.agents.set(agent.accessToken, agent);
     this.agentsById.set(agent.id, agent);
@@ -121,7 +111,7 @@ export class Board {
     }
     for (const job of this.jobs.values()) {
       if (job.state === "scheduled" && meets(agent.tags, job.agentQueryRules)) {
-        job.state = "assigned";
+        move(job, "assigned");
         job.agentId = agent.id;
         agent.jobId = job.id;
         return job;
@@ -130,15 +120,19 @@ export class Board {
     return undefined;
   }
 
-  /** scheduled -> accepted, by id. A repeat by the same agent before the start gets the same job again. */
+  /**
+   * scheduled or reserved -> accepted, by id, where the reservations allow it. A repeat by the same agent before the
+   * start gets the same job again.
+   */
   acquire(job: FakeJob, agent: FakeAgent): FakeJob {
+    this.reservations.expire();
     if (job.state === "waiting" || job.state === "limited") {
       throw new HttpProblem(423, `The job is ${job.state}`, { "Retry-After": "1" });
     }
     if (job.state === "accepted" && job.agentId === agent.id) {
       return job;
     }
-    if (job.state !== "scheduled" || !agent.connected) {
+    if (!this.reservations.allow(job, agent.registeredWith) || !agent.connected) {
       job.refusals += 1;
       this.tell(job, "refused");
       throw new HttpProblem(422, agent.connected ? `The job is ${job.state}` : "The agent has not connected");
@@ -161,9 +155,16 @@ export class Board {
     if (job.state !== "accepted") {
       throw new HttpProblem(422, `The job is ${job.state}`);
     }
-    job.state = "running";
+    move(job, "running");
     job.startedAt = Date.now();
     this.tell(job, "started");
+  }
+
+  /** Any state in which a job is not over -> finished, by a stack. */
+  finishByStack(job: FakeJob, exitStatus: number, detail: string): void {
+    job.stackFinish = { at: Date.now(), detail };
+    move(job, "finished");
+    this.end(job, { exitStatus: String(exitStatus), signalReason: "stack_error" });
   }
 
   /** running or canceling -> finished or canceled. */
@@ -171,7 +172,7 @@ export class Board {
     if (job.state !== "running" && job.state !== "canceling") {
       throw new HttpProblem(422, `The job is ${job.state}`);
     }
-    job.state = job.state === "running" ? "finished" : "canceled";
+    move(job, job.state === "running" ? "finished" : "canceled");
     this.end(job, result);
   }
 
@@ -183,12 +184,12 @@ export class Board {
     job.canceledAt = Date.now();
     const agent = this.agentOf(job);
     if (job.state === "running" || job.state === "accepted") {
-      job.state = "canceling";
+      move(job, "canceling");
     } else {
       if (agent !== undefined) {
         delete agent.jobId;
       }
-      job.state = "canceled";
+      move(job, "canceled");
     }
     this.tell(job, "canceled");
   }
@@ -227,7 +228,7 @@ export class Board {
     agent.disconnectedAt ??= Date.now();
     const job = agent.jobId === undefined ? undefined : this.jobs.get(agent.jobId);
     if (job?.state === "assigned") {
-      job.state = "scheduled";
+      move(job, "scheduled");
       delete job.agentId;
       delete agent.jobId;
     }
@@ -243,7 +244,7 @@ export class Board {
       const job = agent.jobId === undefined ? undefined : this.jobs.get(agent.jobId);
       this.disconnect(agent);
       if (job !== undefined && (job.state === "accepted" || job.state === "running" || job.state === "canceling")) {
-        job.state = "finished";
+        move(job, "finished");
         job.lostAt = Date.now();
         this.end(job, { exitStatus: "-1", signalReason: "agent_lost" });
       }
@@ -251,7 +252,7 @@ export class Board {
   }
 
   private give(job: FakeJob, agent: FakeAgent): FakeJob {
-    job.state = "accepted";
+    move(job, "accepted");
     job.agentId = agent.id;
     job.agentName = agent.name;
     job.registeredAt = agent.registeredAt;

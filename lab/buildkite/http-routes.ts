@@ -40,9 +40,22 @@ export class HttpProblem extends Error {
     readonly status: number,
     message: string,
     readonly headers: Readonly<Record<string, string>> = {},
+    /** More fields of the body. */
+    readonly details: Readonly<Record<string, unknown>> = {},
   ) {
     super(message);
   }
+}
+
+/** Thrown by a handler or the gate to break the connection off without an answer. */
+export class HangUp extends Error {}
+
+/** What sees every call. */
+export interface RouteHooks {
+  /** Before its route: throws {@link HttpProblem} or {@link HangUp} to answer instead of it. */
+  readonly before?: (path: string) => Promise<void>;
+  /** After its answer; status 0: broken off without one. */
+  readonly after?: (path: string, status: number) => void;
 }
 
 const BODY_LIMIT = 16 * 1024 * 1024;
@@ -53,7 +66,10 @@ export class RouteServer {
   private readonly table: { route: Route; segments: string[] }[];
   private address = "";
 
-  constructor(routes: readonly Route[]) {
+  constructor(
+    routes: readonly Route[],
+    private readonly hooks: RouteHooks = {},
+  ) {
     this.table = routes.map((route) => ({ route, segments: route.path.split("/") }));
     this.server = createServer((request, response) => {
       void this.serve(request, response);
@@ -92,16 +108,36 @@ export class RouteServer {
     });
   }
 
+  /** Refuses connections from now on, and breaks off those there are; `resume` opens the same port again. */
+  async suspend(): Promise<void> {
+    await this.stop();
+  }
+
+  /** See {@link suspend}. @throws when somebody has taken the port meanwhile. */
+  async resume(): Promise<void> {
+    if (!this.server.listening && this.address !== "") {
+      const { port, hostname } = new URL(this.address);
+      await this.start(Number(port), hostname);
+    }
+  }
+
   private async serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = (message.url ?? "/").split("?")[0] ?? "/";
     let answer: FakeResponse;
     try {
       answer = await this.answer(message);
     } catch (error) {
+      if (error instanceof HangUp) {
+        this.hooks.after?.(path, 0);
+        message.socket.destroy();
+        return;
+      }
       answer =
         error instanceof HttpProblem
-          ? { status: error.status, body: { message: error.message }, headers: error.headers }
+          ? { status: error.status, body: { message: error.message, ...error.details }, headers: error.headers }
           : { status: 500, body: { message: error instanceof Error ? error.message : String(error) } };
     }
+    this.hooks.after?.(path, answer.status);
     const text = answer.body === undefined ? "" : JSON.stringify(answer.body);
     response.writeHead(answer.status, {
       ...(text === "" ? {} : { "Content-Type": "application/json" }),
@@ -116,6 +152,7 @@ export class RouteServer {
     const body = await readBody(message);
     const segments = url.pathname.split("/");
     const method = message.method ?? "GET";
+    await this.hooks.before?.(url.pathname);
     const allowed: string[] = [];
     for (const row of this.table) {
       const params = match(row.segments, segments);

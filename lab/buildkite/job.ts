@@ -51,6 +51,20 @@ export interface JobResult {
   readonly signalReason?: string;
 }
 
+/** A stack's claim on a job. */
+export interface FakeReservation {
+  readonly stackKey: string;
+  /** The agent token of the call that reserved it. */
+  readonly token: string;
+  readonly expiresAt: number;
+}
+
+/** A stack's word on a job, shown on its build's page. */
+export interface StackNotification {
+  readonly at: number;
+  readonly detail: string;
+}
+
 /** One Buildkite job and everything the fake saw of it. All times are epoch milliseconds. */
 export interface FakeJob {
   readonly id: string;
@@ -58,6 +72,8 @@ export interface FakeJob {
   readonly buildNumber: number;
   readonly pipeline: string;
   readonly queue: string;
+  /** Higher goes first. */
+  readonly priority: number;
   /** As in `job.agent_query_rules`, e.g. `["queue=linux"]`. */
   readonly agentQueryRules: readonly string[];
   /** What the agent runs. */
@@ -69,9 +85,18 @@ export interface FakeJob {
   /** More of the job's environment; goes over what the fake sets itself. */
   readonly env: Readonly<Record<string, string>>;
   state: FakeJobState;
+  /** Every state it had and since when, oldest first; the last one is `state`. {@link move} writes both. */
+  readonly history: { readonly state: FakeJobState; readonly at: number }[];
+  /** While it is reserved, and after: of the last stack that reserved it. */
+  reservation?: FakeReservation;
+  /** Set when a stack finished it instead of an agent. */
+  stackFinish?: StackNotification;
+  readonly notifications: StackNotification[];
   /** Authorises the calls from `start` to `finish`. */
   readonly token: string;
   readonly scheduledAt: number;
+  /** When it became runnable again after it had been limited or waiting; undefined: with `scheduledAt`. */
+  runnableAt?: number;
   /** When the agent that got the job had registered. */
   registeredAt?: number;
   acquiredAt?: number;
@@ -108,6 +133,8 @@ export interface BuildRequest {
   readonly queue: string;
   /** Real seconds a build without a `command` of its own runs. Default 0. */
   readonly seconds?: number;
+  /** Default 0; higher goes first. */
+  readonly priority?: number;
   /** Default `web`. */
   readonly pipeline?: string;
   /** What a build without a `command` of its own exits with. Default 0. */
@@ -135,7 +162,7 @@ export interface JobSummary {
   readonly ranOnce: number;
   /** Started more than once (the second start was refused, but something tried to run it). */
   readonly twice: number;
-  /** Started once, then stopped with its agent (`agent_stop`, `cancel` or a lost agent). */
+  /** Started once, then stopped with its agent (`agent_stop`, `cancel` or a lost agent), or ended by the stack. */
   readonly interrupted: number;
   /** Canceled before an agent had it. */
   readonly canceled: number;
@@ -147,6 +174,17 @@ export interface JobSummary {
   readonly refusedAcquires: number;
   /** `job.scheduled` webhooks that got no 2xx answer. */
   readonly failedWebhooks: number;
+}
+
+/** Puts a job into another state, now. */
+export function move(job: FakeJob, state: FakeJobState): void {
+  job.state = state;
+  job.history.push({ state, at: Date.now() });
+}
+
+/** The state a job had at that moment; undefined before there was the job. */
+export function stateAt(job: FakeJob, epochMs: number): FakeJobState | undefined {
+  return job.history.findLast(({ at }) => at <= epochMs)?.state;
 }
 
 /** Counts jobs by outcome. */

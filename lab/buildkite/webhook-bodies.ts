@@ -11,6 +11,9 @@ export interface WebhookMarkers {
   readonly inboundUrl: string;
 }
 
+/** What a body tells of a job. */
+export type WebhookJob = Omit<FakeJob, "priority" | "history" | "notifications"> & { readonly priority?: number };
+
 /** Who the fake is. */
 export interface FakeOrganization {
   readonly slug: string;
@@ -28,7 +31,7 @@ const API = "https://api.buildkite.com/v2";
  */
 export function webhookBody(
   event: WebhookEvent,
-  job: FakeJob,
+  job: WebhookJob,
   organization: FakeOrganization,
   markers: WebhookMarkers,
 ): Record<string, unknown> {
@@ -55,7 +58,7 @@ export function webhookBody(
       step_key: "test",
       group_key: null,
       step: { id: job.buildId, signature: null },
-      priority: { number: 0 },
+      priority: { number: job.priority ?? 0 },
       agent_query_rules: job.agentQueryRules,
       state: event === "job.finished" ? (job.result?.exitStatus === "0" ? "passed" : "failed") : job.state,
       build_url: build,
@@ -73,7 +76,7 @@ export function webhookBody(
       agent: job.agentId === undefined ? null : { id: job.agentId, name: job.agentName },
       created_at: time(job.scheduledAt),
       scheduled_at: time(job.scheduledAt),
-      runnable_at: time(job.scheduledAt),
+      runnable_at: time(job.runnableAt ?? job.scheduledAt),
       concurrency_wait_time_ms: null,
       started_at: time(job.startedAt),
       finished_at: time(job.finishedAt),
@@ -125,7 +128,7 @@ export function webhookBody(
 }
 
 function pipelineBody(
-  job: FakeJob,
+  job: WebhookJob,
   organization: FakeOrganization,
   markers: WebhookMarkers,
   api: string,

@@ -14,6 +14,14 @@ export function signature(secret: string, unixSeconds: number, body: Buffer): st
   return `timestamp=${unixSeconds},signature=${hmac}`;
 }
 
+/** What is done to a webhook that is not sound. */
+export interface WebhookHarm {
+  /** Added to the time it is signed for. */
+  readonly skewSeconds?: number;
+  /** Sent instead of the body that was signed. */
+  readonly damaged?: Buffer;
+}
+
 /**
  * Sends webhooks: signed at the moment of dispatch, at most once, never repeated. Several targets take turns, as behind
  * a Service; one that refuses the connection is passed over, because its endpoint would be gone. Each delivery has a
@@ -42,13 +50,18 @@ export class WebhookSender {
     this.secret = secret;
   }
 
+  /** Aborted by `stop`. */
+  get stopped(): AbortSignal {
+    return this.abort.signal;
+  }
+
   /** Ends deliveries under way. */
   stop(): void {
     this.abort.abort();
   }
 
   /** Sends one; resolves with what became of it and never rejects. */
-  async send(event: string, body: Record<string, unknown>): Promise<WebhookDelivery> {
+  async send(event: string, body: Buffer, harm: WebhookHarm = {}): Promise<WebhookDelivery> {
     if (this.underWay >= CONCURRENCY) {
       await new Promise<void>((resolve) => {
         this.waiting.push(resolve);
@@ -56,14 +69,14 @@ export class WebhookSender {
     }
     this.underWay += 1;
     try {
-      return await this.deliver(event, Buffer.from(JSON.stringify(body)));
+      return await this.deliver(event, body, harm);
     } finally {
       this.underWay -= 1;
       this.waiting.shift()?.();
     }
   }
 
-  private async deliver(event: string, body: Buffer): Promise<WebhookDelivery> {
+  private async deliver(event: string, body: Buffer, harm: WebhookHarm): Promise<WebhookDelivery> {
     const targets = this.targets;
     const sentAt = Date.now();
     const first = this.turn;
@@ -71,7 +84,7 @@ export class WebhookSender {
     for (let attempt = 0; attempt < targets.length; attempt += 1) {
       const target = targets[(first + attempt) % targets.length] ?? "";
       try {
-        const status = await this.post(target, event, body);
+        const status = await this.post(target, event, body, harm);
         return { event, target, sentAt, answeredAt: Date.now(), status };
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code;
@@ -83,7 +96,8 @@ export class WebhookSender {
     return { event, sentAt, error: "no live target" };
   }
 
-  private async post(target: string, event: string, body: Buffer): Promise<number> {
+  private async post(target: string, event: string, body: Buffer, harm: WebhookHarm): Promise<number> {
+    const sent = harm.damaged ?? body;
     const url = new URL("/webhook", target);
     const request = url.protocol === "https:" ? httpsRequest : httpRequest;
     return await new Promise<number>((resolve, reject) => {
@@ -97,11 +111,15 @@ export class WebhookSender {
           ...(this.ca === undefined ? {} : { ca: this.ca }),
           headers: {
             "Content-Type": "application/json",
-            "Content-Length": body.length,
+            "Content-Length": sent.length,
             "User-Agent": "Buildkite-Request",
             "X-Buildkite-Event": event,
             "X-Buildkite-Request": randomUUID(),
-            "X-Buildkite-Signature": signature(this.secret, Math.floor(Date.now() / 1000), body),
+            "X-Buildkite-Signature": signature(
+              this.secret,
+              Math.floor(Date.now() / 1000) + (harm.skewSeconds ?? 0),
+              body,
+            ),
           },
         },
         (response) => {
@@ -116,7 +134,7 @@ export class WebhookSender {
         message.destroy(new Error(`no answer within ${READ_TIMEOUT_MS / 1000} s`));
       });
       message.on("error", reject);
-      message.end(body);
+      message.end(sent);
     });
   }
 }
