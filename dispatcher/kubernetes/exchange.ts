@@ -5,6 +5,8 @@ export interface Answer {
   status: number;
   /** Of an answer that is not 2xx. */
   retryAfter: string | undefined;
+  /** `RateLimit-Reset`, of an answer that is not 2xx. */
+  rateLimitReset?: string;
   body: Buffer;
 }
 
@@ -40,8 +42,13 @@ export function answerOf(
       collect(response).then((bytes) => {
         done();
         const status = response.statusCode ?? 0;
-        const retryAfter = status < 300 ? undefined : response.headers["retry-after"];
-        resolve({ status, retryAfter, body: bytes });
+        if (status < 300) {
+          resolve({ status, retryAfter: undefined, body: bytes });
+          return;
+        }
+        const reset = response.headers["ratelimit-reset"];
+        const rateLimitReset = typeof reset === "string" ? reset : undefined;
+        resolve({ status, retryAfter: response.headers["retry-after"], rateLimitReset, body: bytes });
       }, fail);
     });
     request.end(body);
@@ -59,7 +66,7 @@ export function collect(response: http.IncomingMessage): Promise<Buffer> {
     response.once("error", reject);
     response.once("aborted", () => {
       reject(
-        Object.assign(new Error("the API server closed the connection within its answer"), { code: "ECONNRESET" }),
+        Object.assign(new Error("the server closed the connection within its answer"), { code: "ECONNRESET" }),
       );
     });
     response.once("end", () => {
