@@ -29,14 +29,14 @@ function store(board: Board, notification: unknown): string | undefined {
   const { job_uuid: id, detail, timestamp } = (notification ?? {}) as Record<string, unknown>;
   const job = board.jobs.get(String(id));
   const now = Date.now();
-  const at = timestamp === undefined ? now : Date.parse(String(timestamp));
+  const at = timestamp === undefined ? now : typeof timestamp === "string" ? Date.parse(timestamp) : Number.NaN;
   if (job === undefined) {
     return "job not found";
   }
   if (typeof detail !== "string" || detail === "") {
     return "detail is required";
   }
-  if ([...detail].length > 256) {
+  if (Array.from(detail).length > 256) {
     return "detail is too long";
   }
   if (!(at <= now && at >= job.scheduledAt)) {

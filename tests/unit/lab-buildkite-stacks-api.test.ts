@@ -154,13 +154,13 @@ describe("the fake Buildkite's Stacks API", () => {
     await register();
     const jobs = Array.from({ length: 7 }, () => fake.schedule({ queue: "linux" }));
     const seen: unknown[] = [];
-    let after: unknown = null;
+    let after: string | null = null;
     for (let page = 0; page < 3; page += 1) {
-      const answer = await list(`queue_key=linux&limit=3${after === null ? "" : `&after=${String(after)}`}`);
+      const answer: Answer = await list(`queue_key=linux&limit=3${after === null ? "" : `&after=${after}`}`);
       seen.push(...idsOf(answer));
       const info = answer.body["page_info"] as Body;
       assert.equal(info["has_next_page"], page < 2);
-      after = info["end_cursor"];
+      after = info["end_cursor"] as string | null;
       if (page === 0) {
         jobs.push(fake.schedule({ queue: "linux" }));
       }
