@@ -14,6 +14,10 @@ export interface DispatcherProcessOptions {
   server: string;
   caPem: string;
   token: string;
+  /** Agent tokens by file name; the dispatcher calls Buildkite's Stacks API with them. */
+  agentTokens?: Readonly<Record<string, string>>;
+  /** Default `dispatcher-0`. */
+  podName?: string;
   /** Makes the webhook port speak HTTPS; PEM. */
   tls?: { cert: string; key: string };
   signal?: AbortSignal;
@@ -50,6 +54,12 @@ export async function startDispatcherProcess(options: DispatcherProcessOptions):
   for (const [name, secret] of Object.entries(options.secrets)) {
     await write(join("webhook", name), secret);
   }
+  if (options.agentTokens !== undefined) {
+    await mkdir(join(folder, "agent-token"));
+    for (const [name, token] of Object.entries(options.agentTokens)) {
+      await write(join("agent-token", name), token);
+    }
+  }
   await write(join("service-account", "token"), options.token);
   await write(join("service-account", "ca.crt"), options.caPem);
   if (options.tls !== undefined) {
@@ -66,7 +76,8 @@ export async function startDispatcherProcess(options: DispatcherProcessOptions):
       PORT: "0",
       OPERATIONS_PORT: "0",
       LISTEN_ADDRESS: "127.0.0.1",
-      POD_NAME: "dispatcher-0",
+      POD_NAME: options.podName ?? "dispatcher-0",
+      ...(options.agentTokens === undefined ? {} : { DISPATCHER_AGENT_TOKEN: join(folder, "agent-token") }),
       ...(options.tls === undefined ? {} : { DISPATCHER_TLS: join(folder, "tls") }),
       KUBERNETES_SERVICE_HOST: server.hostname,
       KUBERNETES_SERVICE_PORT: server.port,

@@ -1,0 +1,56 @@
+import { JOB_UUID } from "../../components/contract";
+import type { KubernetesClient } from "../../dispatcher/kubernetes/client";
+import { Informer } from "../../dispatcher/kubernetes/informer";
+
+interface WatchedJob {
+  readonly metadata: {
+    readonly name: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+
+/** When each build got its Kubernetes Job, and which Jobs live, by a watch of its own. */
+export class JobsSeen {
+  /** Epoch milliseconds by Buildkite's job id: the first Job it ever had. */
+  readonly firstAt = new Map<string, number>();
+  private readonly informer: Informer<{ id: string; isLive: boolean }, WatchedJob>;
+
+  constructor(client: KubernetesClient, namespace: string) {
+    this.informer = new Informer({
+      client,
+      path: `/apis/batch/v1/namespaces/${namespace}/jobs`,
+      query: { labelSelector: JOB_UUID },
+      keep: (job: WatchedJob) => ({
+        id: job.metadata.labels?.[JOB_UUID] ?? "",
+        isLive: !(job.status?.conditions ?? []).some(
+          ({ type, status }) => status === "True" && (type === "Complete" || type === "Failed"),
+        ),
+      }),
+      onChange: (_change, { id }) => {
+        if (!this.firstAt.has(id)) {
+          this.firstAt.set(id, Date.now());
+        }
+      },
+    });
+  }
+
+  /** Resolves once what there is was read. */
+  async start(signal: AbortSignal): Promise<void> {
+    await this.informer.start(signal);
+  }
+
+  stop(): void {
+    this.informer.stop();
+  }
+
+  /** Ids of the builds whose Job has not finished. */
+  live(): Set<string> {
+    return new Set(
+      this.informer
+        .list()
+        .filter(({ isLive }) => isLive)
+        .map(({ id }) => id),
+    );
+  }
+}

@@ -1,0 +1,50 @@
+import type { FakeJob } from "../buildkite";
+
+/** Jobs by what became of them. */
+export interface Outcomes {
+  readonly scheduled: number;
+  readonly ranOnce: number;
+  readonly canceled: number;
+  readonly lost: number;
+  readonly twice: number;
+  /** Ended by the stack without having been started. */
+  readonly givenUp: number;
+  /** Not over, but not lost either: with a live Job, or still to be had at Buildkite. */
+  readonly open: number;
+}
+
+/**
+ * Counts the jobs at the end of a row; each is in exactly one of the counts.
+ *
+ * @param isLive whether the job has a Kubernetes Job that has not finished.
+ */
+export function outcomesOf(jobs: Iterable<FakeJob>, isLive: (id: string) => boolean): Outcomes {
+  const count = { scheduled: 0, ranOnce: 0, canceled: 0, lost: 0, twice: 0, givenUp: 0, open: 0 };
+  for (const job of jobs) {
+    count.scheduled += 1;
+    count[outcome(job, isLive)] += 1;
+  }
+  return count;
+}
+
+function outcome(job: FakeJob, isLive: (id: string) => boolean): keyof Omit<Outcomes, "scheduled"> {
+  if (job.starts > 1) {
+    return "twice";
+  }
+  if (job.state === "finished" || job.state === "canceled") {
+    return job.starts === 1 ? "ranOnce" : job.state === "canceled" ? "canceled" : "givenUp";
+  }
+  const isWaiting = job.state === "scheduled" || job.state === "reserved" || job.state === "limited";
+  return isWaiting || isLive(job.id) ? "open" : "lost";
+}
+
+/** What of the outcomes a sound row must not have, in words. */
+export function complaintsOf({ scheduled, ranOnce, canceled, lost, twice, givenUp, open }: Outcomes): string[] {
+  return [
+    ...(lost > 0 ? [`${lost} lost`] : []),
+    ...(twice > 0 ? [`${twice} run twice`] : []),
+    ...(givenUp > 0 ? [`${givenUp} given up by the dispatcher`] : []),
+    ...(open > 0 ? [`${open} not run in the time there was`] : []),
+    ...(ranOnce + canceled === scheduled ? [] : [`${ranOnce} run + ${canceled} canceled of ${scheduled}`]),
+  ];
+}

@@ -1,0 +1,23 @@
+import type { FaultResult } from "./row";
+
+const WIDTHS = [38, 9, 9, 9, 6, 6, 8, 8, 8, 6] as const;
+
+/** The table's head. */
+export function head(): string {
+  return cells(["fault", "scheduled", "ran once", "canceled", "lost", "twice", "overlap", "wasted", "healed", "MiB"]);
+}
+
+/** A row for people; what is wrong with it stands below it. */
+export function line(result: FaultResult): string {
+  const { fault, scheduled, ranOnce, canceled, lost, twice, overlappingPods, wastedPods } = result;
+  const counts = [scheduled, ranOnce, canceled, lost, twice, overlappingPods, wastedPods].map(String);
+  const scale = result.timeScale === 1 ? "" : ` (1:${result.timeScale})`;
+  const row = cells([`${fault}${scale}`, ...counts, `${result.healedSeconds} s`, String(result.peakMiB)]);
+  return [row, ...result.complaints.map((complaint) => `  FAILED: ${complaint}`)].join("\n");
+}
+
+function cells(texts: readonly string[]): string {
+  return texts
+    .map((text, index) => (index === 0 ? text.padEnd(WIDTHS[0]) : text.padStart((WIDTHS[index] ?? 8) + 1)))
+    .join("");
+}

@@ -1,0 +1,105 @@
+import type { FaultRow } from "./row";
+import type { FaultSystem } from "./system";
+
+/** The builds of a burst come one by one over this time. */
+const BURST_SECONDS = 5;
+const OVER_SECONDS = 120;
+/** Far beyond the five minutes that a signature is good for. */
+const RECORDED_SECONDS = 3_600;
+
+/** What can happen to webhooks on their way. */
+export const WEBHOOK_ROWS: readonly FaultRow[] = [
+  {
+    name: "webhooks: all lost",
+    note: "no webhook ever arrives",
+    timeScale: 1,
+    harm: async (system, builds) => {
+      await system.fake.setFaults({ webhookDropShare: 1 });
+      await system.schedule(builds, BURST_SECONDS);
+      return undefined;
+    },
+  },
+  {
+    name: "webhooks: half lost",
+    note: "half of the webhooks never arrive, which half is chance",
+    timeScale: 1,
+    harm: async (system, builds) => {
+      await system.fake.setFaults({ webhookDropShare: 0.5 });
+      await system.schedule(builds, BURST_SECONDS);
+      return undefined;
+    },
+  },
+  {
+    name: "webhooks: each three times",
+    note: "each webhook is sent three times at once, so both replicas get it",
+    timeScale: 1,
+    harm: async (system, builds) => {
+      await system.fake.setFaults({ webhookCopies: 3 });
+      await system.schedule(builds, BURST_SECONDS);
+      return undefined;
+    },
+  },
+  {
+    name: "webhooks: reordered",
+    note: "webhooks, those of starts and ends among them, arrive in groups of up to 50, each in an order of chance",
+    timeScale: 1,
+    harm: async (system, builds) => {
+      await system.fake.setFaults({ webhookShuffle: 50 });
+      await system.schedule(builds, BURST_SECONDS);
+      return undefined;
+    },
+  },
+  {
+    name: "webhooks: for jobs already canceled",
+    note: "webhooks come 2 s late; every second job is canceled before its own arrives",
+    timeScale: 1,
+    harm: async (system, builds) => {
+      const { fake } = system;
+      await fake.setFaults({ webhookDelayMs: 2_000 });
+      let count = 0;
+      const stopListening = fake.on("job", (job, moment) => {
+        count += moment === "scheduled" ? 1 : 0;
+        if (moment === "scheduled" && count % 2 === 0) {
+          // Not inside the scheduling itself: the webhook must tell of a job that was scheduled.
+          setImmediate(() => {
+            fake.cancel(job.id);
+          });
+        }
+      });
+      await system.schedule(builds, BURST_SECONDS).finally(stopListening);
+      return undefined;
+    },
+  },
+  {
+    name: "webhooks: replayed old ones",
+    note: "once all builds are over, each one's webhook comes again: signed an hour ago, then with a signature of now",
+    timeScale: 1,
+    harm: async (system, builds) => {
+      const { fake } = system;
+      await system.schedule(builds, BURST_SECONDS);
+      await system.untilOver(OVER_SECONDS);
+      const pods = podsOf(system);
+      for (const job of fake.jobs()) {
+        fake.replayWebhook(job.id, RECORDED_SECONDS);
+      }
+      await fake.settled();
+      const taken = fake.jobs().filter(({ webhooks }) => (webhooks.at(-1)?.status ?? 0) < 400);
+      if (taken.length > 0) {
+        system.complaints.push(`${taken.length} webhooks signed an hour ago were not refused`);
+      }
+      for (const job of fake.jobs()) {
+        fake.repeatWebhook(job.id);
+      }
+      await fake.settled();
+      await system.wait(2);
+      if (podsOf(system) > pods) {
+        system.complaints.push(`${podsOf(system) - pods} pods were made for builds that were over`);
+      }
+      return undefined;
+    },
+  },
+];
+
+function podsOf({ overlap }: FaultSystem): number {
+  return [...overlap.podsPerJob.values()].reduce((sum, count) => sum + count, 0);
+}

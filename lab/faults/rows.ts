@@ -1,0 +1,13 @@
+import type { FaultRow } from "./row";
+import { BUILDKITE_ROWS } from "./rows-buildkite";
+import { DISPATCHER_ROWS } from "./rows-dispatcher";
+import { WEBHOOK_ROWS } from "./rows-webhooks";
+
+/** Every fault there is, in the order they are run. */
+export const ROWS: readonly FaultRow[] = [...WEBHOOK_ROWS, ...DISPATCHER_ROWS, ...BUILDKITE_ROWS];
+
+/** The rows whose name holds one of these pieces, in any case; all of them for none. */
+export function selectRows(pieces: readonly string[], rows: readonly FaultRow[] = ROWS): FaultRow[] {
+  const wanted = pieces.map((piece) => piece.toLowerCase());
+  return rows.filter(({ name }) => wanted.length === 0 || wanted.some((piece) => name.toLowerCase().includes(piece)));
+}

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import type { FakeJob, FakeJobState } from "../../lab/buildkite";
+import { HELP, readOptions, UsageError } from "../../lab/faults/options";
+import { complaintsOf, outcomesOf } from "../../lab/faults/outcomes";
+import { head, line } from "../../lab/faults/results";
+import type { FaultResult } from "../../lab/faults/row";
+import { ROWS, selectRows } from "../../lab/faults/rows";
+
+describe("npm run faults", () => {
+  it("has rows with names of their own, each telling what it does", () => {
+    assert.equal(new Set(ROWS.map(({ name }) => name)).size, ROWS.length);
+    for (const { name, note, timeScale } of ROWS) {
+      assert.match(name, /^(webhooks|dispatcher|kubernetes|buildkite): \S/);
+      assert.ok(note.length > 10 && HELP.includes(name), name);
+      assert.ok(timeScale >= 1);
+    }
+    assert.ok(ROWS.filter(({ timeScale }) => timeScale === 1).length >= 2, "at least two rows run unscaled");
+  });
+
+  it("selects rows by pieces of their names", () => {
+    assert.deepEqual(selectRows([]), ROWS);
+    const names = selectRows(["ALL LOST", "429"]).map(({ name }) => name);
+    assert.deepEqual(names, ["webhooks: all lost", "buildkite: 429 storm"]);
+  });
+
+  it("reads its options, and says what is wrong with them", () => {
+    assert.deepEqual(readOptions([]), { only: [], builds: 300, webhookOnly: false });
+    const given = ["--only", "killed", "--only", "lost", "--builds", "40", "--webhook-only"];
+    assert.deepEqual(readOptions(given), { only: ["killed", "lost"], builds: 40, webhookOnly: true });
+    assert.equal(readOptions(["--help", "--builds", "0"]), "help");
+    for (const wrong of [
+      ["--builds", "3"],
+      ["--builds", "2001"],
+      ["--builds", "x"],
+      ["--only", "no such"],
+      ["--all"],
+    ]) {
+      assert.throws(() => readOptions(wrong), UsageError, wrong.join(" "));
+    }
+  });
+
+  const job = (state: FakeJobState, starts: number, id = "a"): FakeJob => ({ id, state, starts }) as unknown as FakeJob;
+  const count = (jobs: FakeJob[], live: string[] = []) => outcomesOf(jobs, (id) => live.includes(id));
+
+  it("counts each job once, by what became of it", () => {
+    const jobs = [
+      job("finished", 1),
+      job("canceled", 1),
+      job("canceled", 0),
+      job("finished", 0),
+      job("finished", 2),
+      job("running", 2),
+      job("scheduled", 0),
+      job("limited", 0),
+      job("accepted", 0, "live"),
+      job("running", 1, "gone"),
+    ];
+    const outcomes = count(jobs, ["live"]);
+    assert.deepEqual(outcomes, {
+      ...{ scheduled: 10, ranOnce: 2, canceled: 1, givenUp: 1, twice: 2, open: 3, lost: 1 },
+    });
+    const { scheduled, ...rest } = outcomes;
+    assert.equal(
+      Object.values(rest).reduce((sum, one) => sum + one, 0),
+      scheduled,
+    );
+  });
+
+  it("complains of everything but builds that ran once or were canceled", () => {
+    assert.deepEqual(complaintsOf(count([job("finished", 1), job("canceled", 0)])), []);
+    assert.deepEqual(complaintsOf(count([job("running", 1)])), ["1 lost", "0 run + 0 canceled of 1"]);
+    for (const wrong of [job("finished", 2), job("finished", 0), job("scheduled", 0)]) {
+      assert.equal(complaintsOf(count([wrong])).length, 2, `${wrong.state} ${wrong.starts}`);
+    }
+  });
+
+  it("prints a row under its head, with what is wrong below", () => {
+    const result: FaultResult = {
+      ...{ fault: "buildkite: down", scheduled: 300, ranOnce: 298, canceled: 2, lost: 0, twice: 0, overlappingPods: 0 },
+      ...{ wastedPods: 1, healedSeconds: 9.5, peakMiB: 88, timeScale: 10, note: "", buildkiteCalls: 12, seconds: 60 },
+      complaints: [],
+    };
+    assert.equal(line(result).length, head().length);
+    assert.match(line(result), /^buildkite: down \(1:10\) .* 300 .* 298 .* 9\.5 s .*88$/);
+    assert.match(line({ ...result, complaints: ["2 lost", "x"] }), /\n {2}FAILED: 2 lost\n {2}FAILED: x$/);
+  });
+});
