@@ -1,11 +1,16 @@
+import { NO_FAULTS, type Faults } from "./faults";
 import { HttpProblem, jsonObject, type Route } from "./http-routes";
 import type { BuildRequest, FakeJob } from "./job";
+
+const NAMES = Object.keys(NO_FAULTS).join(", ");
 
 /** What the control routes may do. */
 export interface Controls {
   schedule(build: BuildRequest): FakeJob;
   jobs(): FakeJob[];
   cancel(id: string): void;
+  setFaults(change: Partial<Faults>): Promise<void>;
+  describeFaults(): string[];
 }
 
 /** Routes for a person with curl, when the lab is left running. Not part of any Buildkite API. */
@@ -59,6 +64,29 @@ export function controlRoutes(controls: Controls): Route[] {
       handle: (request) => {
         controls.cancel(request.params["id"] ?? "");
         return { status: 202 };
+      },
+    },
+    { method: "GET", path: "/faults", handle: () => ({ status: 200, body: controls.describeFaults() }) },
+    {
+      method: "PATCH",
+      path: "/faults",
+      handle: async (request) => {
+        const change = jsonObject(request);
+        for (const [name, value] of Object.entries(change)) {
+          const sound: unknown = (NO_FAULTS as unknown as Record<string, unknown>)[name];
+          if (typeof sound !== typeof value || Array.isArray(sound) !== Array.isArray(value)) {
+            throw new HttpProblem(422, `${name}: no such fault, or not of its type; known are ${NAMES}`);
+          }
+        }
+        if (change["outage"] === "refused") {
+          throw new HttpProblem(422, "outage: refused would close this port, too; use reset");
+        }
+        try {
+          await controls.setFaults(change);
+        } catch (error) {
+          throw new HttpProblem(422, error instanceof Error ? error.message : String(error));
+        }
+        return { status: 200, body: controls.describeFaults() };
       },
     },
   ];

@@ -100,6 +100,8 @@ export class FakeBuildkite {
           cancel: (id) => {
             this.cancel(id);
           },
+          setFaults: (change) => this.setFaults(change),
+          describeFaults: () => this.describeFaults(),
         }),
       ],
       {

@@ -72,6 +72,13 @@ export const NO_FAULTS: Faults = {
 /** Shares, and what must not be negative, by name. */
 const SHARES = ["serverErrorShare", "unknownStateShare", "webhookDropShare", "webhookCorruptShare"] as const;
 const AMOUNTS = ["slowMs", "retryAfterSeconds", "listLagSeconds", "webhookDelayMs"] as const;
+const WORDS = {
+  outage: ["none", "refused", "reset", "unavailable"],
+  reach: ["stacks", "all"],
+  unknownJobs: ["omit", "not-found"],
+  finishAfterAcquire: ["refuse", "accept"],
+  pauseField: ["dispatch_paused", "paused"],
+} as const;
 const COUNTS = ["webhookCopies", "webhookShuffle"] as const;
 
 /**
@@ -89,6 +96,11 @@ export function changeFaults(faults: Faults, change: Partial<Faults>): Faults {
   for (const name of AMOUNTS) {
     if (!(changed[name] >= 0)) {
       throw new RangeError(`${name} must be 0 or more, got ${changed[name]}`);
+    }
+  }
+  for (const [name, words] of Object.entries(WORDS) as [keyof typeof WORDS, readonly string[]][]) {
+    if (!words.includes(changed[name])) {
+      throw new RangeError(`${name} must be one of ${words.join(", ")}, got ${changed[name]}`);
     }
   }
   for (const name of COUNTS) {

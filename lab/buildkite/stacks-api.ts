@@ -12,12 +12,12 @@ import { randomBytes } from "node:crypto";
 import { jobEnvironment } from "./agent-api";
 import type { Board } from "./board";
 import type { Faults } from "./faults";
-import { HttpProblem, jsonObject, type FakeRequest, type FakeResponse, type Route } from "./http-routes";
+import { HttpProblem, type FakeRequest, type FakeResponse, type Route } from "./http-routes";
 import type { FakeJob } from "./job";
-import { RateLimits, rateHeaders, scopeOf, tooManyRequests } from "./rate-limits";
 import { scheduledJobBody, scheduledPage } from "./scheduled-jobs";
 import { storeNotifications } from "./stack-notifications";
 import { readFinish, readJobUuids, readLimit, readRegistration, readSeconds } from "./stack-requests";
+import { stackRoutes } from "./stack-route";
 import type { Stacks } from "./stacks";
 
 /** What the API works on. */
@@ -36,31 +36,7 @@ const PAGE = 100;
 /** The API's table, under `/v3`. */
 export function stacksApiRoutes(context: StacksApiContext): Route[] {
   const api = new StacksApi(context);
-  const limits = new RateLimits();
-  const route = (method: string, path: string, handle: (request: FakeRequest) => FakeResponse): Route => ({
-    method,
-    path: `/v3/stacks${path}`,
-    handle: (request) => {
-      const scope = scopeOf(request.path);
-      const current = limits.take(request.params["key"] ?? bodyKey(request), scope);
-      const headers = rateHeaders(scope, current);
-      try {
-        if (current > scope.limit) {
-          throw tooManyRequests(scope, current);
-        }
-        const answer = handle(request);
-        return { ...answer, body: context.faults().unknownFields ? unfamiliar(answer.body) : answer.body, headers };
-      } catch (error) {
-        if (!(error instanceof HttpProblem)) {
-          throw error;
-        }
-        if ([400, 429].includes(error.status) || (error.status === 422 && path === "/register")) {
-          context.board.violations.push(`${method} ${request.path}: ${error.status} ${error.message}`);
-        }
-        throw new HttpProblem(error.status, error.message, { ...headers, ...error.headers }, error.details);
-      }
-    },
-  });
+  const route = stackRoutes(context.board, () => context.faults().unknownFields);
   return [
     route("POST", "/register", (request) => api.register(request)),
     route("POST", "/:key/deregister", (request) => api.deregister(request)),
@@ -233,28 +209,7 @@ class StacksApi {
   }
 }
 
-/** A registration is counted against the stack that its body names. */
-function bodyKey(request: FakeRequest): string {
-  try {
-    return String(jsonObject(request)["key"]);
-  } catch {
-    return "";
-  }
-}
-
 /** A number in [0, 1) that is always the same for one job. */
 function shareOf(job: FakeJob): number {
   return parseInt(job.id.slice(0, 8), 16) / 2 ** 32;
-}
-
-/** With fields that nobody knows, at the top and in every entry of a list. */
-function unfamiliar(body: unknown): unknown {
-  if (typeof body !== "object" || body === null) {
-    return body;
-  }
-  const fields = Object.entries(body).map(([name, value]): [string, unknown] => [
-    name,
-    Array.isArray(value) ? (value as unknown[]).map(unfamiliar) : value,
-  ]);
-  return { ...Object.fromEntries(fields), from_the_future: { version: 2, flags: ["x"], none: null } };
 }
