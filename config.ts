@@ -169,6 +169,17 @@ function contradictions(values: StackValues, stack: string, project: string | un
   };
   only(GKE_KEYS, values.target === "gke", "target gke", `target is ${values.target}`);
   only(LOCAL_KEYS, values.target === "local", "target local", `target is ${values.target}`);
+  only(
+    ["jobsPerNode", "reconcileSeconds", "buildkiteEndpoint"],
+    values.webhookOnly !== true,
+    "a dispatcher that asks Buildkite",
+    "webhookOnly is true",
+  );
+  if (values.webhookOnly === true && exposure === "none" && values.target === "gke") {
+    faults.push(
+      "webhookOnly needs webhooks, but exposure is none, so that none arrives: set exposure, or set webhookOnly to false",
+    );
+  }
   only(["host"], exposure === "ingress", "exposure ingress", `exposure is ${exposure}`);
   only(
     ["internal", "tlsCertificate", "tlsKey"],

@@ -3,6 +3,7 @@ import { AgentNodePool, DindJobTemplate, WebhookDispatcher } from "./components"
 import { AgentsNamespace } from "./components/agents-namespace";
 import { templateNameFor } from "./components/template-name";
 import { readConfiguration } from "./config";
+import { dispatcherArgsOf, stackKeyOf } from "./stack/dispatcher-args";
 import { exposureOf } from "./stack/exposure";
 import { nextStepsFor } from "./stack/next-steps";
 import { templateArgsOf } from "./stack/queue-template";
@@ -46,20 +47,10 @@ const templates = config.queues.map(
   (queue) => new DindJobTemplate(templateNameFor(queue.key), templateArgsOf(queue, agents, pool), inCluster),
 );
 
-const dispatcher = new WebhookDispatcher(
-  "dispatcher",
-  {
-    namespace: config.dispatcherNamespace,
-    agentsNamespace: config.agentsNamespace,
-    queues: config.queues.map((queue) => ({ ...queue, templateName: templateNameFor(queue.key) })),
-    webhookSecret: config.webhookSecret,
-    previousWebhookSecret: config.previousWebhookSecret,
-    exposure: exposureOf(config, cluster),
-    replicas: config.dispatcherReplicas,
-    nodeImage: config.nodeImage,
-  },
-  { ...inCluster, dependsOn: [agents] },
-);
+const dispatcher = new WebhookDispatcher("dispatcher", dispatcherArgsOf(config, exposureOf(config, cluster)), {
+  ...inCluster,
+  dependsOn: [agents],
+});
 
 /** What `pulumi stack output` shows; what there is not is left out. */
 export = {
@@ -75,6 +66,8 @@ export = {
   agentsNamespace: agents.namespace,
   /** PodTemplates that Jobs are stamped from, in the order of the queues. */
   podTemplates: templates.map(({ templateName }) => templateName),
+  /** What Buildkite knows this stack by; absent with webhookOnly. */
+  ...(config.webhookOnly !== true && { stackKey: stackKeyOf(config) }),
   /** What to do next, in words. */
   nextSteps: nextStepsFor(config, dispatcher),
 };

@@ -11,6 +11,7 @@ const FINISH_SECONDS = 25;
 
 const SETTINGS_PATH = "/etc/dispatcher/settings";
 const WEBHOOK_SECRETS_PATH = "/etc/dispatcher/webhook";
+const AGENT_TOKEN_PATH = "/etc/dispatcher/agent-token";
 const TLS_PATH = "/etc/dispatcher/tls";
 const BUNDLE_PATH = "/opt/dispatcher";
 
@@ -23,6 +24,7 @@ export interface DispatcherDeployment {
   readonly bundleConfigMap: pulumi.Input<string>;
   readonly settingsConfigMap: pulumi.Input<string>;
   readonly webhookSecret: pulumi.Input<string>;
+  readonly agentTokenSecret?: pulumi.Input<string>;
   readonly tlsSecret?: pulumi.Input<string>;
 }
 
@@ -58,6 +60,9 @@ export function deploymentSpec(args: DispatcherDeployment): k8s.types.input.apps
           { name: "bundle", configMap: { name: args.bundleConfigMap } },
           { name: "settings", configMap: { name: args.settingsConfigMap } },
           { name: "webhook-secret", secret: { secretName: args.webhookSecret, defaultMode: 0o440 } },
+          ...(args.agentTokenSecret === undefined
+            ? []
+            : [{ name: "agent-token", secret: { secretName: args.agentTokenSecret, defaultMode: 0o440 } }]),
           ...(args.tlsSecret === undefined
             ? []
             : [{ name: "tls", secret: { secretName: args.tlsSecret, defaultMode: 0o440 } }]),
@@ -77,6 +82,7 @@ function container(args: DispatcherDeployment): k8s.types.input.core.v1.Containe
       { name: "DISPATCHER_SETTINGS", value: `${SETTINGS_PATH}/settings.json` },
       { name: "DISPATCHER_WEBHOOK_SECRETS", value: WEBHOOK_SECRETS_PATH },
       { name: "DISPATCHER_SERVICE_ACCOUNT", value: "/var/run/secrets/kubernetes.io/serviceaccount" },
+      ...(args.agentTokenSecret === undefined ? [] : [{ name: "DISPATCHER_AGENT_TOKEN", value: AGENT_TOKEN_PATH }]),
       ...(args.tlsSecret === undefined ? [] : [{ name: "DISPATCHER_TLS", value: TLS_PATH }]),
       { name: "PORT", value: String(PORTS.webhook) },
       { name: "OPERATIONS_PORT", value: String(PORTS.operations) },
@@ -113,6 +119,9 @@ function container(args: DispatcherDeployment): k8s.types.input.core.v1.Containe
       { name: "bundle", mountPath: BUNDLE_PATH, readOnly: true },
       { name: "settings", mountPath: SETTINGS_PATH, readOnly: true },
       { name: "webhook-secret", mountPath: WEBHOOK_SECRETS_PATH, readOnly: true },
+      ...(args.agentTokenSecret === undefined
+        ? []
+        : [{ name: "agent-token", mountPath: AGENT_TOKEN_PATH, readOnly: true }]),
       ...(args.tlsSecret === undefined ? [] : [{ name: "tls", mountPath: TLS_PATH, readOnly: true }]),
     ],
   };

@@ -1,11 +1,22 @@
 import type { DispatcherSettings } from "../dispatcher/settings";
+import { BUILDKITE_ENDPOINT } from "./buildkite-endpoint";
 import type { WebhookDispatcherArgs } from "./webhook-dispatcher-args";
 
 /** What the dispatcher is told: its routes and limits, no secrets. */
 export function settingsOf(args: WebhookDispatcherArgs): DispatcherSettings {
+  const { buildkite } = args;
   return {
     agentsNamespace: args.agentsNamespace,
-    mode: "webhook-only",
+    ...(buildkite === undefined
+      ? { mode: "webhook-only" }
+      : {
+          mode: "reconcile",
+          stackKey: buildkite.stackKey,
+          buildkite: {
+            endpoint: buildkite.endpoint ?? BUILDKITE_ENDPOINT,
+            intervalSeconds: buildkite.intervalSeconds ?? 10,
+          },
+        }),
     queues: args.queues.map((queue) => ({
       key: queue.key,
       default: queue.default ?? false,
@@ -16,6 +27,10 @@ export function settingsOf(args: WebhookDispatcherArgs): DispatcherSettings {
       template: queue.templateName,
       agentMode: queue.agentMode ?? "acquire",
     })),
-    limits: { createConcurrency: args.createConcurrency ?? 16, bufferSize: 1_000 },
+    limits: {
+      createConcurrency: args.createConcurrency ?? 16,
+      bufferSize: 1_000,
+      ...(buildkite === undefined ? {} : { inFlight: buildkite.jobsInFlight }),
+    },
   };
 }

@@ -13,4 +13,4 @@ export type {
 export { stamp } from "./stamp";
 export type { BuildkiteJob, JobManifest, PodTemplateObject } from "./stamp";
 export { WebhookDispatcher } from "./webhook-dispatcher";
-export type { Exposure, ServedQueue, WebhookDispatcherArgs } from "./webhook-dispatcher-args";
+export type { BuildkiteAccess, Exposure, ServedQueue, WebhookDispatcherArgs } from "./webhook-dispatcher-args";

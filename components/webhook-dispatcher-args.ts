@@ -48,6 +48,20 @@ export type Exposure =
       };
     };
 
+/** How Buildkite is asked for its scheduled jobs (its Stacks API). */
+export interface BuildkiteAccess {
+  /** An agent token of the queues' cluster. */
+  readonly agentToken: pulumi.Input<string>;
+  /** What Buildkite knows this installation by: 1 to 80 letters, digits, `-` and `_`; its own in the organization. */
+  readonly stackKey: string;
+  /** The most live Jobs, 1 to 100,000: as many builds as the nodes hold. Further jobs wait at Buildkite, in its order. */
+  readonly jobsInFlight: number;
+  /** From one list to the next, 1 to 60. Default 10. */
+  readonly intervalSeconds?: number;
+  /** For tests and proxies. Default `https://agent.buildkite.com/v3`. */
+  readonly endpoint?: string;
+}
+
 /** Arguments of {@link WebhookDispatcher}. */
 export interface WebhookDispatcherArgs {
   /** Namespace made for the dispatcher; never the agents'. */
@@ -60,6 +74,11 @@ export interface WebhookDispatcherArgs {
   readonly webhookSecret: pulumi.Input<string>;
   /** The former token, accepted as well while Buildkite is being changed over. */
   readonly previousWebhookSecret?: pulumi.Input<string>;
+  /**
+   * Makes certain what webhooks make quick: jobs whose webhook was lost are found, canceled ones lose their Job. Default:
+   * none, which is webhook-only: a lost webhook is a lost build.
+   */
+  readonly buildkite?: BuildkiteAccess;
   /** How webhooks arrive. Default: `none`. */
   readonly exposure?: Exposure;
   /** Replicas, 1 to 10; none is a leader. Default 2. */

@@ -1,5 +1,6 @@
 import { type ArgumentFault, DNS_LABEL, integerWithin, textLike } from "./argument-rules";
-import type { WebhookDispatcherArgs } from "./webhook-dispatcher-args";
+import { BUILDKITE_ENDPOINT, ENDPOINT_RULE, isEndpoint } from "./buildkite-endpoint";
+import type { BuildkiteAccess, WebhookDispatcherArgs } from "./webhook-dispatcher-args";
 
 /** Every argument of a WebhookDispatcher that breaks its rule. */
 export function webhookDispatcherFaults(args: WebhookDispatcherArgs): ArgumentFault[] {
@@ -31,6 +32,7 @@ export function webhookDispatcherFaults(args: WebhookDispatcherArgs): ArgumentFa
       : []),
     ...integerWithin("replicas", args.replicas ?? 2, 1, 10),
     ...integerWithin("createConcurrency", args.createConcurrency ?? 16, 1, 256),
+    ...(args.buildkite === undefined ? [] : buildkiteFaults(args.buildkite)),
     ...(exposure.type === "ingress"
       ? textLike("exposure.host", exposure.host, HOST, "a DNS name such as builds.example.com")
       : []),
@@ -43,6 +45,17 @@ export function webhookDispatcherFaults(args: WebhookDispatcherArgs): ArgumentFa
           },
         ]
       : []),
+  ];
+}
+
+function buildkiteFaults({ stackKey, jobsInFlight, intervalSeconds, endpoint }: BuildkiteAccess): ArgumentFault[] {
+  return [
+    ...textLike("buildkite.stackKey", stackKey, /^[A-Za-z0-9_-]{1,80}$/, "1 to 80 letters, digits, - and _"),
+    ...integerWithin("buildkite.jobsInFlight", jobsInFlight, 1, 100_000),
+    ...integerWithin("buildkite.intervalSeconds", intervalSeconds ?? 10, 1, 60),
+    ...(isEndpoint(endpoint ?? BUILDKITE_ENDPOINT)
+      ? []
+      : [{ path: "buildkite.endpoint", reason: `must be ${ENDPOINT_RULE}, got ${JSON.stringify(endpoint)}` }]),
   ];
 }
 

@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { buildDispatcherBundle } from "../dispatcher/bundle";
 import { refuseFaults } from "./argument-rules";
+import { BUILDKITE_ENDPOINT } from "./buildkite-endpoint";
 import { PROJECT } from "./contract";
 import { deploymentSpec, PORTS } from "./dispatcher-deployment";
 import { settingsOf } from "./dispatcher-settings";
@@ -17,7 +18,7 @@ const LABELS = {
 } as const;
 
 /**
- * Hears `job.scheduled` and creates the Kubernetes Job: a Deployment of stateless replicas in a namespace of its own,
+ * Hears `job.scheduled`, asks Buildkite for what it did not hear of, and creates the Kubernetes Job: a Deployment of stateless replicas in a namespace of its own,
  * with exactly the rights that takes in the agents' namespace, and the policy that refuses Jobs of unknown templates.
  */
 export class WebhookDispatcher extends pulumi.ComponentResource {
@@ -42,7 +43,7 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
     this.namespace = this.createNamespace(name, args).metadata.name;
     const serviceAccount = this.createServiceAccount(name, args);
     this.createKnownTemplatePolicy(name, args);
-    this.createNetworkPolicy(name);
+    this.createNetworkPolicy(name, args);
     const deployment = this.createDeployment(name, args, exposure, serviceAccount);
     this.createDisruptionBudget(name);
     const service = this.createService(name, exposure, deployment);
@@ -127,7 +128,10 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
   }
 
   /** In: webhooks and probes from anywhere, metrics from the cluster. Out: DNS, the API server and Buildkite. */
-  private createNetworkPolicy(name: string): void {
+  private createNetworkPolicy(name: string, args: WebhookDispatcherArgs): void {
+    const buildkite = new URL(args.buildkite?.endpoint ?? BUILDKITE_ENDPOINT);
+    const standard = buildkite.protocol === "https:" ? 443 : 80;
+    const out = new Set([443, 6443, buildkite.port === "" ? standard : Number(buildkite.port)]);
     new k8s.networking.v1.NetworkPolicy(
       `${name}-network-policy`,
       {
@@ -142,8 +146,7 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
           egress: [
             {
               ports: [
-                { port: 443, protocol: "TCP" },
-                { port: 6443, protocol: "TCP" },
+                ...Array.from(out, (port) => ({ port, protocol: "TCP" })),
                 { port: 53, protocol: "UDP" },
                 { port: 53, protocol: "TCP" },
               ],
@@ -189,11 +192,31 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
           bundleConfigMap: bundle.metadata.name,
           settingsConfigMap: settings.metadata.name,
           webhookSecret: webhookSecret.metadata.name,
+          agentTokenSecret: this.createAgentTokenSecret(name, args),
           tlsSecret: this.createTlsSecret(name, exposure),
         }),
       },
       { parent: this },
     );
+  }
+
+  /** A fixed name and changed in place: the running pods take up a new token without a restart. */
+  private createAgentTokenSecret(
+    name: string,
+    { buildkite }: WebhookDispatcherArgs,
+  ): pulumi.Output<string> | undefined {
+    if (buildkite === undefined) {
+      return undefined;
+    }
+    const secret = new k8s.core.v1.Secret(
+      `${name}-agent-token`,
+      {
+        metadata: { name: "buildkite-agent-token", namespace: this.namespace },
+        stringData: pulumi.secret({ current: buildkite.agentToken }),
+      },
+      { parent: this },
+    );
+    return secret.metadata.name;
   }
 
   private createTlsSecret(name: string, exposure: Exposure): pulumi.Output<string> | undefined {

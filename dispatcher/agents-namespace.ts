@@ -1,7 +1,7 @@
 import { PROJECT, MANAGED_BY_LABEL } from "../components/contract";
 import type { JobManifest, PodTemplateObject } from "../components/stamp";
 import { KubernetesError, type KubernetesClient, type RequestOptions } from "./kubernetes/client";
-import { METADATA_ONLY, type Job, type MetadataOnly } from "./kubernetes/objects";
+import { METADATA_ONLY, type Job, type MetadataOnly, type Pod } from "./kubernetes/objects";
 import { codeOf } from "./kubernetes/exchange";
 import type { Metrics } from "./metrics";
 
@@ -10,6 +10,9 @@ const REQUEST_TIMEOUT_MS = 10_000;
 
 /** Selects what the dispatcher stamped. */
 export const OURS = { labelSelector: `${MANAGED_BY_LABEL}=${PROJECT}` };
+
+/** Set by the Job controller on every pod it makes. */
+const JOB_NAME_LABEL = "batch.kubernetes.io/job-name";
 
 /**
  * Every call the dispatcher makes besides its watches: what its Role must allow, in one place, timed. Reads go to the
@@ -50,6 +53,14 @@ export class AgentsNamespace {
   /** Of the pod's metadata; `undefined` where there is none. */
   readPod(name: string, signal: AbortSignal): Promise<MetadataOnly | undefined> {
     return this.#find("pods", `${this.podsPath}/${name}`, { accept: METADATA_ONLY, signal });
+  }
+
+  /** The pods that a Job of this name made. */
+  async podsOf(jobName: string, signal: AbortSignal): Promise<Pod[]> {
+    const query = { labelSelector: `${OURS.labelSelector},${JOB_NAME_LABEL}=${jobName}` };
+    return (
+      (await this.#timed<{ items?: Pod[] | null }>("list", "pods", "GET", this.podsPath, { query, signal })).items ?? []
+    );
   }
 
   /** `undefined` where there is none. */

@@ -19,6 +19,8 @@ export interface DispatchOptions {
   patience: Patience;
   metrics: Metrics;
   log: Log;
+  /** Whether the build is still to run, as Buildkite says; without it the webhook's time decides. */
+  isWanted?: (uuid: string) => Promise<boolean>;
   /** A Job of ours was made that the watch may not have seen yet. */
   onCreated: (name: string, queue: string) => void;
 }
@@ -27,7 +29,7 @@ export interface DispatchOptions {
  * Makes one Job per scheduled job. What comes in is held until it is decided, at most `bufferSize` jobs; of those,
  * `createConcurrency` talk to the API server at one time, the others wait their turn or for something to happen.
  *
- * Webhooks come in through {@link submit}. Whatever else learns of scheduled jobs hands them in the same way.
+ * Webhooks and the reconcile loop hand their jobs in through {@link submit}.
  */
 export class Dispatch {
   readonly #options: DispatchOptions;
@@ -44,6 +46,10 @@ export class Dispatch {
   /** Whether the next new job would find no place. */
   get full(): boolean {
     return this.#held.size >= this.#options.limits.bufferSize;
+  }
+
+  holds(uuid: string): boolean {
+    return this.#held.has(uuid);
   }
 
   /** The jobs held, oldest first. */
@@ -108,15 +114,27 @@ export class Dispatch {
   }
 
   async #pursue(held: HeldJob): Promise<Outcome> {
-    const { room, api, templates, log, metrics, patience } = this.#options;
-    const pursuit = new Pursuit({ api, templates, patience, signal: this.#abort.signal, hurried: () => this.#hurried });
+    const { room, api, templates, log, metrics, patience, isWanted } = this.#options;
+    const { signal } = this.#abort;
+    const hurried = (): boolean => this.#hurried;
+    const asksBuildkite = isWanted !== undefined;
+    const pursuit = new Pursuit({ api, templates, patience, signal, hurried, asksBuildkite });
     const name = jobName(held.work.job.uuid);
     for (;;) {
       const step: Step = await this.#gate.run(() => pursuit.step(held));
       if (typeof step === "string") {
         return step;
       }
-      this.#abort.signal.throwIfAborted();
+      signal.throwIfAborted();
+      if ("askAbout" in step) {
+        // Outside the gate: Buildkite's slowness must not keep others from their Jobs.
+        const wanted = await isWanted?.(held.work.job.uuid).catch(() => undefined);
+        if (wanted === undefined) {
+          return "deferred";
+        }
+        held.said = { uid: step.askAbout, wanted };
+        continue;
+      }
       if (!held.waited.has(step.cause)) {
         held.waited.add(step.cause);
         const { uuid, queue } = held.work.job;
@@ -124,6 +142,7 @@ export class Dispatch {
       }
       metrics.waits.inc({ cause: step.cause });
       await room.wait(step.cause, name, step.milliseconds);
+      held.said = undefined;
     }
   }
 
@@ -135,7 +154,9 @@ export class Dispatch {
     metrics.decisions.inc({ queue: route.key, outcome });
     if (outcome === "created" || outcome === "replaced") {
       onCreated(name, route.key);
-      metrics.webhookToJob.observe({ queue: route.key }, seconds);
+      if (source === "webhook") {
+        metrics.webhookToJob.observe({ queue: route.key }, seconds);
+      }
       if (held.runnableAt !== undefined) {
         const age = (Date.now() - held.runnableAt) / 1000;
         metrics.runnableToJob.observe({ queue: route.key }, Math.max(age, 0));
@@ -151,6 +172,7 @@ export class Dispatch {
       case "replaced":
       case "exists":
       case "late_repeat":
+      case "deferred":
         log.info("job", fields);
         break;
       case "foreign":

@@ -1,16 +1,19 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AgentsNamespace } from "./agents-namespace";
+import type { AgentTokens } from "./buildkite/agent-tokens";
+import { Buildkite } from "./buildkite/buildkite";
+import { BuildkiteLoops } from "./buildkite/loops";
 import { Connections } from "./connections";
 import { Dispatch } from "./dispatch";
 import { JobsWatch } from "./jobs-watch";
 import { KubernetesClient, type KubernetesConnection } from "./kubernetes/client";
 import { messageOf, type Log } from "./log";
-import { createMetrics } from "./metrics";
+import { createMetrics, type Metrics } from "./metrics";
 import { Orphans } from "./orphans";
 import { PATIENCE, type Patience } from "./patience";
 import { Listener } from "./server";
-import type { DispatcherSettings } from "./settings";
+import { reconcileSettings, type DispatcherSettings } from "./settings";
 import { notReadyBecause, oldestHeldSeconds, readStatus } from "./status";
 import { Templates } from "./templates";
 import { WaitingRoom } from "./waiting-room";
@@ -20,6 +23,8 @@ import type { WebhookSecrets } from "./webhook-secrets";
 export interface DispatcherOptions {
   settings: DispatcherSettings;
   secrets: WebhookSecrets;
+  /** With mode `reconcile`. */
+  agentTokens?: AgentTokens;
   connection: KubernetesConnection;
   log: Log;
   /** 0 for any. */
@@ -35,6 +40,8 @@ export interface DispatcherOptions {
   processMetrics?: boolean;
   /** Default {@link PATIENCE}. */
   patience?: Partial<Patience>;
+  /** Part of Buildkite's documented limits that is used; default a quarter. Only tests have a reason to change it. */
+  buildkiteShare?: number;
   /** Something that must not end has ended: the process should too. */
   onFatal: (error: unknown) => void;
 }
@@ -66,6 +73,7 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   const { signal } = stopping;
   const patience: Patience = { ...PATIENCE, ...options.patience };
   const { answerWithinMs, drainMs, finishMs } = patience;
+  const feeding = new AbortController();
   let draining = false;
 
   const metrics = createMetrics(options.version);
@@ -95,16 +103,20 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
     ...{ client, api, namespace, queues: queues.map(({ key }) => key) },
     onGone: (name) => {
       room.onJobGone(name);
+      loops?.reconcile.slotFreed();
     },
     onFinished: (name) => {
       room.onJobFinished(name);
+      loops?.reconcile.slotFreed();
     },
     onError: watchFailed("jobs"),
   });
   const onCreated = (name: string, queue: string): void => {
     jobs.created(name, queue);
   };
-  const dispatch = new Dispatch({ api, templates, room, limits, patience, metrics, log, onCreated });
+  const buildkite = connectBuildkite(options, metrics, signal);
+  const { isWanted } = buildkite ?? {};
+  const dispatch = new Dispatch({ api, templates, room, limits, patience, metrics, log, isWanted, onCreated });
   const orphans = new Orphans({
     ...{ client, api, jobs, metrics, log, intervalMs: patience.orphansIntervalMs },
     onError: watchFailed("pods"),
@@ -127,7 +139,7 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
       response.writeHead(200, { "content-type": metrics.registry.contentType }).end(await metrics.registry.metrics());
     } else if (path === "/status") {
       const sources = { ...options, settings, startedAt, ready: faults, lastContact, dispatch, room, jobs, templates };
-      const status = readStatus({ ...sources, lastGenuineAt: () => webhook.lastGenuineAt });
+      const status = readStatus({ ...sources, buildkite, reconcile, lastGenuineAt: () => webhook.lastGenuineAt });
       response.writeHead(200, { "content-type": "application/json" }).end(`${JSON.stringify(status, undefined, 2)}\n`);
     } else {
       answerProbe(request, response, faults);
@@ -140,7 +152,19 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   const event = tls === undefined ? "connection" : "secureConnection";
   const mostConnections = Math.min(limits.bufferSize + SPARE_CONNECTIONS, MOST_CONNECTIONS);
   const connections = new Connections(webhooks.server, mostConnections, event);
-  const webhook = new Webhook({ secrets, queues, dispatch, connections, metrics, log, answerWithinMs });
+  const ready = templates.start(signal);
+  const jobsRead = jobs.start(signal);
+  const reconciling = reconcileSettings(settings);
+  const loops =
+    buildkite &&
+    reconciling &&
+    new BuildkiteLoops({
+      ...{ buildkite, settings: reconciling, queues, api, dispatch, jobs, metrics, log, patience },
+      ready: Promise.all([ready, jobsRead]),
+    });
+  options.agentTokens?.onChange(() => loops?.reconcile.tryAgain());
+  const { reconcile } = loops ?? {};
+  const webhook = new Webhook({ secrets, queues, dispatch, reconcile, connections, metrics, log, answerWithinMs });
 
   metrics.read({
     inFlight: () => jobs.inFlight(),
@@ -153,10 +177,10 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
     bufferSize: limits.bufferSize,
     lastContact,
     ready: () => faults().length === 0,
+    buildkite: loops?.gauges,
   });
 
-  const ready = templates.start(signal);
-  for (const endless of [jobs.start(signal), orphans.run(signal), ready]) {
+  for (const endless of [jobsRead, orphans.run(signal), ready, ...(loops?.run(feeding.signal) ?? [])]) {
     endless.catch((error: unknown) => {
       if (!signal.aborted) {
         options.onFatal(error);
@@ -168,6 +192,8 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
 
   const stop = async (): Promise<void> => {
     draining = true;
+    // What is not begun stays at Buildkite, for the other replica or the next process.
+    feeding.abort();
     log.info("stopping", { held: dispatch.heldCount });
     await sleep(drainMs);
     const deadline = performance.now() + finishMs;
@@ -177,6 +203,7 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
     stopping.abort();
     await operations.close(0);
     client.close();
+    buildkite?.close();
     log.info("stopped");
   };
   let stopped: Promise<void> | undefined;
@@ -188,6 +215,20 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
     },
     stop: () => (stopped ??= stop()),
   };
+}
+
+/** @throws SettingsError when mode `reconcile` lacks something. */
+function connectBuildkite(options: DispatcherOptions, metrics: Metrics, signal: AbortSignal): Buildkite | undefined {
+  const { settings, agentTokens: tokens, version, log, buildkiteShare: share } = options;
+  const reconciling = reconcileSettings(settings);
+  if (reconciling === undefined) {
+    return undefined;
+  }
+  if (tokens === undefined) {
+    throw new Error('mode "reconcile" needs an agent token');
+  }
+  const queues = settings.queues.map(({ key }) => key);
+  return new Buildkite({ settings: reconciling, queues, tokens, version, metrics, log, signal, share });
 }
 
 function pathOf(request: IncomingMessage): string {

@@ -6,6 +6,8 @@ export interface Environment {
   settings: DispatcherSettings;
   /** Directory: every file that does not begin with a dot is one accepted secret. */
   webhookSecrets: string;
+  /** Directory: every file is one agent token, `current` the first; `undefined` in webhook-only. */
+  agentToken: string | undefined;
   /** Directory with `token` and `ca.crt`. */
   serviceAccount: string;
   /** Directory with `tls.crt` and `tls.key`; `undefined`: the webhook port speaks plain HTTP. */
@@ -33,10 +35,15 @@ export function readEnvironment(variables: Variables): Environment {
   } catch (error) {
     throw new Error(`DISPATCHER_SETTINGS: cannot read ${settingsPath}`, { cause: error });
   }
+  const settings = readSettings(text);
   const tls = variables["DISPATCHER_TLS"] ?? "";
   return {
-    settings: readSettings(text),
+    settings,
     webhookSecrets: required(variables, "DISPATCHER_WEBHOOK_SECRETS", "the directory of the webhook secrets"),
+    agentToken:
+      settings.mode === "webhook-only"
+        ? undefined
+        : required(variables, "DISPATCHER_AGENT_TOKEN", "the directory of the agent token, which mode reconcile needs"),
     serviceAccount: required(variables, "DISPATCHER_SERVICE_ACCOUNT", "the directory of the service account's token"),
     tls: tls === "" ? undefined : tls,
     port: port(variables, "PORT", 8080),

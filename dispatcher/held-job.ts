@@ -14,6 +14,8 @@ export class HeldJob {
   notBefore = 0;
   /** The template has to be read no earlier than this, in milliseconds since 1970; `undefined`: the watch will do. */
   freshSince: number | undefined;
+  /** What Buildkite said about this job, asked for the Job of that uid; forgotten when time passes. */
+  said: { uid: string; wanted: boolean } | undefined;
   #failures: { cause: WaitCause; count: number; firstAt: number } | undefined;
   /** Causes it ever waited for, in the order in which they came first. */
   readonly waited = new Set<WaitCause>();

@@ -34,6 +34,7 @@ export class JobsWatch {
   readonly #informer: Informer<SeenJob, Job>;
   readonly #namespace: string;
   readonly #keys: ReadonlyMap<string, string>;
+  readonly #live = new Set<string>();
   readonly #unseen = new Map<string, { queue: string; at: number }>();
 
   constructor(options: JobsWatchOptions) {
@@ -52,9 +53,13 @@ export class JobsWatch {
       onChange: (kind, job) => {
         this.#unseen.delete(job.name);
         if (kind === "deleted") {
+          this.#live.delete(job.name);
           options.onGone(job.name);
         } else if (job.finished) {
+          this.#live.delete(job.name);
           options.onFinished(job.name);
+        } else {
+          this.#live.add(job.name);
         }
       },
       onError: options.onError,
@@ -77,17 +82,27 @@ export class JobsWatch {
     return this.#informer.get(this.#namespace, name);
   }
 
+  /** Whether the Job is there and not finished, or was just made by us. */
+  isLive(name: string): boolean {
+    return this.#live.has(name) || this.#unseen.has(name);
+  }
+
+  /** How many are; what has the name already is what the watch last showed, never a sum of events. */
+  liveCount(): number {
+    this.#forgetUnseen();
+    return this.#live.size + this.#unseen.size;
+  }
+
+  /** Live Jobs that the watch shows. */
+  live(): SeenJob[] {
+    return this.#informer.list().filter(({ finished }) => !finished);
+  }
+
   /** We made this one; it counts from now on, whenever the watch will show it. */
   created(name: string, queue: string): void {
-    const now = performance.now();
-    for (const [unseen, { at }] of this.#unseen) {
-      if (now - at < UNSEEN_LIMIT_MS) {
-        break;
-      }
-      this.#unseen.delete(unseen);
-    }
+    this.#forgetUnseen();
     if (this.get(name)?.finished !== false) {
-      this.#unseen.set(name, { queue, at: now });
+      this.#unseen.set(name, { queue, at: performance.now() });
     }
   }
 
@@ -102,12 +117,20 @@ export class JobsWatch {
         count(this.#keys.get(job.queue) ?? "other");
       }
     }
-    const now = performance.now();
-    for (const { queue, at } of this.#unseen.values()) {
-      if (now - at < UNSEEN_LIMIT_MS) {
-        count(queue);
-      }
+    this.#forgetUnseen();
+    for (const { queue } of this.#unseen.values()) {
+      count(queue);
     }
     return counts;
+  }
+
+  #forgetUnseen(): void {
+    const now = performance.now();
+    for (const [unseen, { at }] of this.#unseen) {
+      if (now - at < UNSEEN_LIMIT_MS) {
+        break;
+      }
+      this.#unseen.delete(unseen);
+    }
   }
 }

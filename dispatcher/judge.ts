@@ -62,6 +62,11 @@ export function isFinished(job: Job): boolean {
   return timeOf(job, ["Complete", "Failed"]) !== undefined;
 }
 
+/** Whether the Job's result is known, even if its pods have not ended yet. */
+export function isDecided(job: Job): boolean {
+  return isFinished(job) || timeOf(job, ["SuccessCriteriaMet", "FailureTarget"]) !== undefined;
+}
+
 function endOf(job: Job): number | undefined {
   const condition = timeOf(job, ["Complete", "Failed"]);
   const completion = Date.parse(job.status?.completionTime ?? "");

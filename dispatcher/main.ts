@@ -1,4 +1,5 @@
 import { version } from "../package.json";
+import { openAgentTokens } from "./buildkite/agent-tokens";
 import { startDispatcher } from "./dispatcher";
 import { readEnvironment, type Environment } from "./environment";
 import { createLog, messageOf, type Log } from "./log";
@@ -27,9 +28,11 @@ async function main(log: Log): Promise<void> {
   const { settings, podName, serviceAccount, apiServer } = environment;
   sayMode(environment);
   const secrets = await openWebhookSecrets(environment.webhookSecrets, log);
+  const { agentToken } = environment;
+  const agentTokens = agentToken === undefined ? undefined : await openAgentTokens(agentToken, log);
   const tls = environment.tls === undefined ? undefined : await openTls(environment.tls, log);
   const dispatcher = await startDispatcher({
-    ...{ settings, secrets, log, podName, version, tls: tls?.current },
+    ...{ settings, secrets, agentTokens, log, podName, version, tls: tls?.current },
     connection: serviceAccountConnection(serviceAccount, apiServer.host, apiServer.port),
     port: environment.port,
     operationsPort: environment.operationsPort,
@@ -60,8 +63,10 @@ function sayMode({ settings, podName }: Environment): void {
     ...{ version, pod: podName, node: process.version, mode: settings.mode, namespace: settings.agentsNamespace },
     queues: settings.queues.map(({ key }) => key),
     mayLose:
-      "webhook-only: a webhook that never arrives, and a job answered 202 and still held in memory when this process is " +
-      "killed (SIGKILL, node failure), get no Job; start those builds again at Buildkite",
+      settings.mode === "reconcile"
+        ? undefined
+        : "webhook-only: a webhook that never arrives, and a job answered 202 and still held in memory when this process " +
+          "is killed (SIGKILL, node failure), get no Job; start those builds again at Buildkite",
   });
 }
 

@@ -17,6 +17,19 @@ export interface Gauges {
   /** When the API server last answered or sent anything, in milliseconds since 1970. */
   lastContact(): number;
   ready(): boolean;
+  /** `undefined` in webhook-only. */
+  buildkite?: BuildkiteGauges;
+}
+
+/** What is read of Buildkite and the reconcile loop. */
+export interface BuildkiteGauges {
+  /** Live Jobs there may be. */
+  cap: number;
+  /** By queue key, as last listed; a queue that was not listed yet is not among them. */
+  queues(): ReadonlyMap<string, { paused: boolean; waiting: number; notServed: number }>;
+  /** When every queue was last listed whole, in milliseconds since 1970; 0 for never. */
+  listedAt(): number;
+  tokenRefused(): boolean;
 }
 
 export type Metrics = ReturnType<typeof createMetrics>;
@@ -45,10 +58,16 @@ export function createMetrics(version: string) {
     decisions: counter("jobs_total", "Scheduled jobs decided, by queue and outcome.", ["queue", "outcome"]),
     waits: counter("waits_total", "Times a held job had to wait, by cause.", ["cause"]),
     orphans: counter("orphaned_pods_deleted_total", "Pods deleted because their Job was gone.", []),
+    canceled: counter("canceled_jobs_deleted_total", "Jobs deleted because their build was over at Buildkite.", [
+      "when",
+    ]),
     webhookToJob: histogram("webhook_to_job_seconds", "From a webhook's arrival to its Job's creation.", ["queue"]),
     runnableToJob: histogram("runnable_to_job_seconds", "From runnable at Buildkite to the Job's creation.", ["queue"]),
     requests: histogram("kubernetes_request_seconds", "Requests to the API server, by their result.", [
       ...(["verb", "resource", "code"] as const),
+    ]),
+    buildkiteRequests: histogram("buildkite_request_seconds", "Requests to Buildkite, by their result.", [
+      ...(["call", "code"] as const),
     ]),
     informerErrors: counter("informer_errors_total", "Failed lists and watches.", ["resource"]),
 
@@ -89,6 +108,39 @@ export function createMetrics(version: string) {
       });
       gauge("ready", "1 while /readyz answers 200.", [], (it) => {
         it.set(gauges.ready() ? 1 : 0);
+      });
+      const { buildkite } = gauges;
+      if (buildkite === undefined) {
+        return;
+      }
+      gauge("jobs_in_flight_limit", "Live Jobs there may be; further jobs wait at Buildkite.", [], (it) => {
+        it.set(buildkite.cap);
+      });
+      gauge(
+        "waiting_at_buildkite",
+        "Scheduled jobs that wait at Buildkite for a slot, as last listed.",
+        ["queue"],
+        (it) => {
+          buildkite.queues().forEach(({ waiting }, queue) => {
+            it.set({ queue }, waiting);
+          });
+        },
+      );
+      gauge("queue_paused", "1 while dispatch from the queue is paused at Buildkite.", ["queue"], (it) => {
+        buildkite.queues().forEach(({ paused }, queue) => {
+          it.set({ queue }, paused ? 1 : 0);
+        });
+      });
+      gauge("not_served", "Scheduled jobs of the queue whose rules no served queue meets.", ["queue"], (it) => {
+        buildkite.queues().forEach(({ notServed }, queue) => {
+          it.set({ queue }, notServed);
+        });
+      });
+      gauge("buildkite_last_list_timestamp_seconds", "When all queues were last listed at Buildkite.", [], (it) => {
+        it.set(buildkite.listedAt() / 1000);
+      });
+      gauge("buildkite_token_refused", "1 while Buildkite refuses the agent token.", [], (it) => {
+        it.set(buildkite.tokenRefused() ? 1 : 0);
       });
     },
 

@@ -11,6 +11,12 @@ export interface Patience {
   waitLimitMs: number;
   /** How long a webhook waits for its Job before it is answered 202. */
   answerWithinMs: number;
+  /** The longest wait before Buildkite is asked again while it is away or refuses the token. */
+  buildkiteLongestWaitMs: number;
+  /** Between two looks for canceled builds. */
+  canceledIntervalMs: number;
+  /** How long the pod of an ended build may stay after its grace period. */
+  leftoverMs: number;
   /** Between two looks for orphaned pods. */
   orphansIntervalMs: number;
   /** Serving on after the call to stop: for requests that were sent before the news had spread. */
@@ -24,6 +30,9 @@ export const PATIENCE: Readonly<Patience> = {
   refusalLimitMs: 60_000,
   waitLimitMs: 3_600_000,
   answerWithinMs: 2000,
+  buildkiteLongestWaitMs: 30_000,
+  canceledIntervalMs: 5000,
+  leftoverMs: 30_000,
   orphansIntervalMs: 5000,
   drainMs: 1000,
   finishMs: 20_000,

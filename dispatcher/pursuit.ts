@@ -3,7 +3,7 @@ import { stamp, type JobManifest } from "../components/stamp";
 import type { AgentsNamespace } from "./agents-namespace";
 import { backoff } from "./backoff";
 import type { HeldJob } from "./held-job";
-import { judge } from "./judge";
+import { isDecided, judge } from "./judge";
 import { isRunnableSince } from "./late-repeat";
 import { messageOf } from "./log";
 import type { Patience } from "./patience";
@@ -12,14 +12,23 @@ import type { Templates } from "./templates";
 import type { WaitCause } from "./waiting-room";
 import type { Outcome } from "./work";
 
-/** A decision, or what to wait for before the next step. */
-export type Step = Outcome | { cause: WaitCause; milliseconds: number; why?: string };
+/** What to wait for before the next step. */
+export interface Wait {
+  cause: WaitCause;
+  milliseconds: number;
+  why?: string;
+}
+
+/** A decision, what to wait for before the next step, or the Job whose build's state has to be asked for at Buildkite. */
+export type Step = Outcome | Wait | { askAbout: string };
 
 export interface PursuitOptions {
   api: AgentsNamespace;
   templates: Templates;
   patience: Patience;
   signal: AbortSignal;
+  /** Whether Buildkite is asked before a finished Job is replaced; else the webhook's time decides. */
+  asksBuildkite: boolean;
   /** Whether the process is about to end: then no attempt waits for its time. */
   hurried: () => boolean;
 }
@@ -78,15 +87,19 @@ export class Pursuit {
 
   /** The name is taken: by whom, and what follows. Everything is judged by what was just read. */
   async #existing(held: HeldJob): Promise<Step> {
-    const { api, signal, hurried, patience } = this.#options;
+    const { api, signal, hurried, patience, asksBuildkite } = this.#options;
     const { uuid } = held.work.job;
     const name = jobName(uuid);
     const existing = await api.readJob(name, signal);
     if (existing === undefined) {
       return this.#nameTaken(held, "it was just deleted");
     }
+    const { uid } = existing.metadata;
+    if (asksBuildkite && isDecided(existing) && held.said?.uid !== uid) {
+      return { askAbout: uid };
+    }
     const judgement = judge(existing, uuid, patience.firstRetryWaitMs, (endedAt) =>
-      isRunnableSince(held.runnableAt, endedAt),
+      asksBuildkite ? held.said?.wanted === true : isRunnableSince(held.runnableAt, endedAt),
     );
     switch (judgement.kind) {
       case "foreign":
@@ -153,7 +166,7 @@ export class Pursuit {
     return this.#bounded(held, "name", 250, 5000, why);
   }
 
-  #bounded(held: HeldJob, cause: WaitCause, first: number, longest: number, why: string): Step {
+  #bounded(held: HeldJob, cause: WaitCause, first: number, longest: number, why: string): Outcome | Wait {
     const { count, forMs } = held.fail(cause);
     if (forMs >= this.#options.patience.waitLimitMs) {
       held.refusal = why;

@@ -1,3 +1,5 @@
+import { ENDPOINT_RULE, isEndpoint } from "../components/buildkite-endpoint";
+
 /**
  * What the dispatcher is told, as one JSON document without secrets. The component writes it, {@link readSettings} reads
  * it; both come from one commit, so that unknown keys are mistakes and refused.
@@ -7,9 +9,30 @@ export interface DispatcherSettings {
   agentsNamespace: string;
   /** At least one. */
   queues: QueueRoute[];
-  /** `webhook-only`: a webhook that is lost, or held in memory by a process that is killed, is not found again. */
-  mode: "webhook-only";
+  /**
+   * `reconcile`: Buildkite is asked for its scheduled jobs; a webhook only makes it quicker. `webhook-only`: a webhook
+   * that is lost, or held in memory by a process that is killed, is not found again.
+   */
+  mode: "reconcile" | "webhook-only";
+  /** With `reconcile`: one for all replicas, 1 to 80 letters, digits, `-` and `_`; what Buildkite knows this stack by. */
+  stackKey?: string;
+  /** With `reconcile`. */
+  buildkite?: BuildkiteSettings;
   limits: DispatcherLimits;
+}
+
+/** Where Buildkite is asked, and how often. */
+export interface BuildkiteSettings {
+  /** `https://agent.buildkite.com/v3`. Plain `http://` only to an IP address, `localhost` or a Service of the cluster. */
+  endpoint: string;
+  /** From one list of scheduled jobs to the next, 1..60; a fifth more or less each time. */
+  intervalSeconds: number;
+}
+
+/** The settings of a dispatcher that asks Buildkite. */
+export interface ReconcileSettings extends BuildkiteSettings {
+  stackKey: string;
+  inFlight: number;
 }
 
 /** A served queue. */
@@ -33,6 +56,8 @@ export interface DispatcherLimits {
   createConcurrency: number;
   /** Webhooks held in memory, being created or waiting, 1..100,000; one more is answered 503. The component's default is 1000. */
   bufferSize: number;
+  /** With `reconcile`: live Jobs there may be, 1..100,000; further jobs wait at Buildkite. */
+  inFlight?: number;
 }
 
 /** Says which field, which rule, what was found. */
@@ -47,6 +72,7 @@ const DNS_SUBDOMAIN = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a
 const QUEUE_KEY = /^[A-Za-z0-9_-]{1,100}$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const TAG = /^[^=]+=.*$/s;
+const STACK_KEY = /^[A-Za-z0-9_-]{1,80}$/;
 
 /**
  * Reads the settings.
@@ -61,20 +87,54 @@ export function readSettings(text: string): DispatcherSettings {
   } catch (error) {
     throw new SettingsError(`settings: not JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
-  const fields = object("settings", document, ["agentsNamespace", "queues", "mode", "limits"]);
+  const known = ["agentsNamespace", "queues", "mode", "stackKey", "buildkite", "limits"];
+  const fields = object("settings", document, known);
   const queues = list("queues", fields["queues"]).map((queue, index) => route(`queues[${index}]`, queue));
-  const limits = object("limits", fields["limits"], ["createConcurrency", "bufferSize"]);
+  const limits = object("limits", fields["limits"], ["createConcurrency", "bufferSize", "inFlight"]);
   const settings: DispatcherSettings = {
     agentsNamespace: matching("agentsNamespace", fields["agentsNamespace"], DNS_LABEL, "a namespace's name"),
     queues,
-    mode: oneOf("mode", fields["mode"], ["webhook-only"]),
+    mode: oneOf("mode", fields["mode"], ["reconcile", "webhook-only"]),
     limits: {
       createConcurrency: integer("limits.createConcurrency", limits["createConcurrency"], 1, 256),
       bufferSize: integer("limits.bufferSize", limits["bufferSize"], 1, 100_000),
     },
   };
   refuseContradictions(queues);
+  const ofReconcile = { stackKey: fields["stackKey"], buildkite: fields["buildkite"] };
+  if (settings.mode === "webhook-only") {
+    for (const [field, value] of Object.entries({ ...ofReconcile, "limits.inFlight": limits["inFlight"] })) {
+      if (value !== undefined) {
+        throw new SettingsError(`${field} is for mode "reconcile", but mode is "webhook-only": remove one of them`);
+      }
+    }
+    return settings;
+  }
+  settings.limits.inFlight = integer("limits.inFlight", limits["inFlight"], 1, 100_000);
+  settings.stackKey = matching("stackKey", ofReconcile.stackKey, STACK_KEY, "1 to 80 letters, digits, - and _");
+  settings.buildkite = buildkite(ofReconcile.buildkite);
   return settings;
+}
+
+/** What reconciling needs; `undefined` for `webhook-only`. @throws SettingsError when a part of it is missing. */
+export function reconcileSettings(settings: DispatcherSettings): ReconcileSettings | undefined {
+  if (settings.mode === "webhook-only") {
+    return undefined;
+  }
+  const { stackKey, buildkite: fields, limits } = settings;
+  if (stackKey === undefined || fields === undefined || limits.inFlight === undefined) {
+    throw new SettingsError('mode "reconcile" needs stackKey, buildkite and limits.inFlight');
+  }
+  return { ...fields, stackKey, inFlight: limits.inFlight };
+}
+
+function buildkite(value: unknown): BuildkiteSettings {
+  const fields = object("buildkite", value, ["endpoint", "intervalSeconds"]);
+  const endpoint = fields["endpoint"];
+  if (typeof endpoint !== "string" || !isEndpoint(endpoint)) {
+    throw new SettingsError(`buildkite.endpoint must be ${ENDPOINT_RULE}, got ${show(endpoint)}`);
+  }
+  return { endpoint, intervalSeconds: integer("buildkite.intervalSeconds", fields["intervalSeconds"], 1, 60) };
 }
 
 function route(field: string, value: unknown): QueueRoute {

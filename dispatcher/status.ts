@@ -1,3 +1,5 @@
+import type { Buildkite } from "./buildkite/buildkite";
+import type { Reconcile } from "./buildkite/reconcile";
 import type { Dispatch } from "./dispatch";
 import type { JobsWatch } from "./jobs-watch";
 import type { DispatcherSettings } from "./settings";
@@ -17,6 +19,9 @@ export interface StatusSources {
   room: WaitingRoom;
   jobs: JobsWatch;
   templates: Templates;
+  /** Both `undefined` in webhook-only. */
+  buildkite?: Buildkite;
+  reconcile?: Reconcile;
 }
 
 /** Why the process should get no webhooks just now; local matters only: an API server that is away is everybody's. */
@@ -30,7 +35,7 @@ export function notReadyBecause(templates: Templates, dispatch: Dispatch, stoppi
 
 /** How things stand, for a person. */
 export function readStatus(sources: StatusSources): Record<string, unknown> {
-  const { settings, dispatch, room, jobs, templates } = sources;
+  const { settings, dispatch, room, jobs, templates, buildkite, reconcile } = sources;
   const inFlight = jobs.inFlight();
   const faults = sources.ready();
   return {
@@ -42,6 +47,17 @@ export function readStatus(sources: StatusSources): Record<string, unknown> {
     startedAt: sources.startedAt.toISOString(),
     lastWebhookAt: timeOf(sources.lastGenuineAt()),
     kubernetes: { lastContactAt: timeOf(sources.lastContact()), jobsSynced: jobs.synced },
+    buildkite:
+      reconcile === undefined
+        ? undefined
+        : {
+            ...buildkite?.health.description,
+            lastAnswerAt: timeOf(buildkite?.health.lastAnswerAt ?? 0),
+            lastListAt: timeOf(reconcile.listedAt),
+            stackKey: settings.stackKey,
+            jobsInFlightLimit: settings.limits.inFlight,
+            slots: reconcile.slots(),
+          },
     held: {
       jobs: dispatch.heldCount,
       bufferSize: settings.limits.bufferSize,
@@ -56,6 +72,7 @@ export function readStatus(sources: StatusSources): Record<string, unknown> {
       template: queue.template,
       templateFound: templates.watched(queue.template) !== undefined,
       jobsInFlight: inFlight.get(queue.key) ?? 0,
+      atBuildkite: reconcile?.view(queue.key),
     })),
   };
 }

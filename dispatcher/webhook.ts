@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { jobName } from "../components/contract";
+import type { Reconcile } from "./buildkite/reconcile";
 import type { Connections } from "./connections";
 import type { Dispatch } from "./dispatch";
 import { readJobScheduled, type ScheduledJob } from "./job-scheduled";
@@ -25,6 +26,8 @@ export interface WebhookOptions {
   secrets: WebhookSecrets;
   queues: readonly QueueRoute[];
   dispatch: Dispatch;
+  /** Where jobs wait their turn at Buildkite; `undefined` in webhook-only. */
+  reconcile?: Pick<Reconcile, "defer">;
   connections: Connections;
   metrics: Metrics;
   log: Log;
@@ -134,10 +137,17 @@ export class Webhook {
   }
 
   async #dispatch(scheduled: ScheduledJob, route: QueueRoute, arrivedAt: number): Promise<Answer> {
+    const { dispatch, reconcile, metrics, log } = this.#options;
     const { uuid, pipeline, buildUrl, runnableAt } = scheduled;
+    const why = dispatch.holds(uuid) ? undefined : reconcile?.defer(route.key);
+    if (why !== undefined) {
+      metrics.decisions.inc({ queue: route.key, outcome: "deferred" });
+      log.info("job", { decision: "deferred", source: "webhook", uuid, queue: route.key, pipeline, why });
+      return { status: 200, body: { job: jobName(uuid), outcome: "deferred" } };
+    }
     const job = { uuid, queue: route.key, pipeline, buildUrl };
     const work: Work = { job, route, runnableAt, arrivedAt, source: "webhook" };
-    const decided = this.#options.dispatch.submit(work);
+    const decided = dispatch.submit(work);
     if (decided === undefined) {
       return { ...this.#reject(503, "buffer_full", uuid), retryAfter: true };
     }
@@ -179,7 +189,7 @@ export class Webhook {
 }
 
 function statusOf(outcome: Outcome): number {
-  if (JOB_EXISTS.has(outcome)) {
+  if (JOB_EXISTS.has(outcome) || outcome === "deferred") {
     return 200;
   }
   return outcome === "foreign" ? 409 : outcome === "lost" ? 503 : 500;

@@ -9,7 +9,7 @@ export interface Work {
   readonly runnableAt?: number;
   /** When we heard of it, by `performance.now()`. */
   readonly arrivedAt: number;
-  readonly source: "webhook";
+  readonly source: "webhook" | "reconcile";
 }
 
 /** How it ended. */
@@ -22,6 +22,8 @@ export type Outcome =
   | "exists"
   /** Its Job has finished and nothing says that it is to run again. */
   | "late_repeat"
+  /** It stays scheduled at Buildkite, where the reconcile loop finds it. */
+  | "deferred"
   /** Somebody else's Job has the name. */
   | "foreign"
   /** Its last attempt has finished. */

@@ -19,9 +19,9 @@ export interface StackRequest {
   readonly print: (line: string) => void;
 }
 
-/** The committed stack file, with nothing set but project, cluster, secrets, maxNodes and what the request says. */
+/** The committed stack file, with nothing set but project, cluster, secrets, Buildkite's address, room and what the request says. */
 export function createStack(
-  system: Pick<LabSystem, "gcp" | "credentialFile">,
+  system: Pick<LabSystem, "gcp" | "credentialFile" | "buildkite">,
   request: StackRequest,
 ): Promise<PulumiProject> {
   const { checkout, stack, workDir, cli, kubernetesPlugin, maxNodes, secrets, signal, print } = request;
@@ -35,6 +35,9 @@ export function createStack(
       "gcp:project": CLUSTER.project,
       "buildkite-scale-to-zero:clusterName": CLUSTER.name,
       "buildkite-scale-to-zero:clusterLocation": CLUSTER.location,
+      "buildkite-scale-to-zero:buildkiteEndpoint": `${system.buildkite.url}/v3`,
+      // The nodes are the bound that the lab looks at: several of its builds fit on one.
+      "buildkite-scale-to-zero:jobsPerNode": "8",
       ...(maxNodes === undefined ? {} : { "buildkite-scale-to-zero:maxNodes": String(maxNodes) }),
       ...request.config,
     },

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ENDPOINT_RULE, isEndpoint } from "../components/buildkite-endpoint";
 import { IMAGES } from "../components/images";
 
 /**
@@ -93,6 +94,21 @@ export const TABLE = z.strictObject({
   }),
   queues: z.array(QUEUE).min(1).optional().meta({
     description: "The queues to serve, each with its template. Default: one queue `default` with all defaults.",
+  }),
+
+  jobsPerNode: z.int().min(1).max(100).optional().meta({
+    description:
+      "Builds that fit on one node. This times `maxNodes` may run or wait for a node; others wait at Buildkite. Default 1.",
+  }),
+  reconcileSeconds: z.int().min(2).max(60).optional().meta({
+    description: "How often Buildkite is asked for scheduled jobs. Default 10.",
+  }),
+  webhookOnly: z.boolean().optional().meta({
+    description:
+      "Never ask Buildkite: a lost webhook is a lost build, and nothing limits the Jobs but jobQuota. Default false.",
+  }),
+  buildkiteEndpoint: z.string().refine(isEndpoint, `must be ${ENDPOINT_RULE}`).optional().meta({
+    description: "Where Buildkite is asked, for tests and proxies. Default https://agent.buildkite.com/v3.",
   }),
 
   clusterName: z.string().optional().meta({ description: "gke: name of the existing cluster." }),

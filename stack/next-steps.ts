@@ -7,7 +7,11 @@ export function nextStepsFor(config: Configuration, dispatcher: WebhookDispatche
   const events = "event job.scheduled, token = this stack's webhookSecret, sent as X-Buildkite-Signature";
   const queues = config.queues.map(({ key }) => key).join(", ");
   if (dispatcher.webhookUrl === undefined || dispatcher.webhookAddress === undefined) {
-    return pulumi.interpolate`Nothing is exposed. Webhooks reach http://${dispatcher.serviceName}.${dispatcher.namespace}/webhook from inside the cluster only; set exposure to let Buildkite call. Served queues: ${queues}.`;
+    const finds =
+      config.webhookOnly === true
+        ? "set exposure to let Buildkite call"
+        : `Buildkite is asked every ${config.reconcileSeconds ?? 10} s, so that this works; set exposure to start builds at once`;
+    return pulumi.interpolate`Nothing is exposed. Webhooks reach http://${dispatcher.serviceName}.${dispatcher.namespace}/webhook from inside the cluster only: ${finds}. Served queues: ${queues}.`;
   }
   const dns =
     config.host === undefined ? "" : pulumi.interpolate`Point ${config.host} at ${dispatcher.webhookAddress}. `;

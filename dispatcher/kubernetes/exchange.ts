@@ -65,9 +65,7 @@ export function collect(response: http.IncomingMessage): Promise<Buffer> {
     response.on("data", (chunk: Buffer) => chunks.push(chunk));
     response.once("error", reject);
     response.once("aborted", () => {
-      reject(
-        Object.assign(new Error("the server closed the connection within its answer"), { code: "ECONNRESET" }),
-      );
+      reject(Object.assign(new Error("the server closed the connection within its answer"), { code: "ECONNRESET" }));
     });
     response.once("end", () => {
       const [only] = chunks;

@@ -27,6 +27,31 @@ export const METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k
 /** The same for a list. */
 export const METADATA_LIST_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
+/** The fields that are read of a pod. */
+export interface Pod {
+  metadata: ObjectMeta;
+  spec?: { nodeName?: string; terminationGracePeriodSeconds?: number };
+  status?: {
+    phase?: string;
+    initContainerStatuses?: ContainerStatus[] | null;
+    containerStatuses?: ContainerStatus[] | null;
+  };
+}
+
+export interface ContainerStatus {
+  name: string;
+  image?: string;
+  state?: ContainerState;
+  lastState?: ContainerState;
+}
+
+/** One of the three is there. */
+export interface ContainerState {
+  waiting?: { reason?: string; message?: string };
+  running?: object;
+  terminated?: object;
+}
+
 /** An object of which only the metadata is known. */
 export interface MetadataOnly {
   metadata: ObjectMeta;

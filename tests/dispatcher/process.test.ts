@@ -169,7 +169,7 @@ describe("the dispatcher's bundle as a process", () => {
     };
     assert.match(lineOf({}), /DISPATCHER_SETTINGS is not set/);
     assert.match(lineOf({ DISPATCHER_SETTINGS: join(folder, "absent.json") }), /cannot read .*absent\.json/);
-    assert.match(lineOf({ DISPATCHER_SETTINGS: settings }), /mode must be "webhook-only", got "both"/);
+    assert.match(lineOf({ DISPATCHER_SETTINGS: settings }), /mode must be "reconcile" or "webhook-only", got "both"/);
     await rm(folder, { recursive: true });
   });
 

@@ -39,6 +39,24 @@ export interface LocalDispatcher extends RunningDispatcher {
   log: LogLine[];
 }
 
+/** How a dispatcher of the tests asks a fake Buildkite. */
+export interface ReconcileWith {
+  /** With its `/v3`. */
+  endpoint: string;
+  tokens: readonly string[];
+  inFlight: number;
+  /** Default 1. */
+  intervalSeconds?: number;
+}
+
+export interface StartOptions {
+  server?: string;
+  patience?: Partial<Patience>;
+  limits?: Partial<DispatcherSettings["limits"]>;
+  /** Default: webhook-only. */
+  reconcile?: ReconcileWith;
+}
+
 /** A namespace of its own on the shared control plane, and the dispatchers that serve it. */
 export class DispatcherBench {
   readonly controlPlane: ControlPlane;
@@ -70,14 +88,14 @@ export class DispatcherBench {
   }
 
   /** Starts a dispatcher and waits until it is ready. */
-  async start(
-    options: { server?: string; patience?: Partial<Patience>; limits?: Partial<DispatcherSettings["limits"]> } = {},
-  ): Promise<LocalDispatcher> {
+  async start(options: StartOptions = {}): Promise<LocalDispatcher> {
     const { caPem, server } = this.controlPlane.adminKubeconfig;
     const log: LogLine[] = [];
-    const { settings } = this;
+    const { reconcile } = options;
+    const settings = reconcile === undefined ? this.settings : this.reconcileSettings(reconcile);
     const dispatcher = await startDispatcher({
       settings: { ...settings, limits: { ...settings.limits, ...options.limits } },
+      agentTokens: reconcile && { all: reconcile.tokens, onChange: () => undefined, close: () => undefined },
       secrets: { accepted: [SECRET], close: () => undefined },
       connection: { server: options.server ?? server, ca: caPem, token: () => this.agents.token },
       log: createLog((line) => log.push(JSON.parse(line) as LogLine)),
@@ -96,6 +114,16 @@ export class DispatcherBench {
     this.#running.push(local);
     await dispatcher.ready;
     return local;
+  }
+
+  /** The settings of a dispatcher that asks Buildkite. */
+  reconcileSettings({ endpoint, inFlight, intervalSeconds = 1 }: ReconcileWith): DispatcherSettings {
+    const { settings } = this;
+    return {
+      ...settings,
+      ...{ mode: "reconcile", stackKey: "dispatcher-tests", buildkite: { endpoint, intervalSeconds } },
+      limits: { ...settings.limits, inFlight },
+    };
   }
 
   async remove(): Promise<void> {

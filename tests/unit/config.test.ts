@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { parse } from "../../config";
+import { stackKeyOf } from "../../stack/dispatcher-args";
 
 const GKE = {
   target: "gke",
@@ -51,6 +52,22 @@ describe("the stack configuration", () => {
       "a missing secret",
       { ...GKE, agentToken: undefined },
       /^agentToken is missing: set it with: pulumi config set --secret agentToken$/,
+    ],
+    [
+      "an endpoint that would carry the token in clear",
+      { ...GKE, buildkiteEndpoint: "http://agent.buildkite.com/v3" },
+      /^buildkiteEndpoint must be an https:\/\/ address .*, got "http:\/\/agent\.buildkite\.com\/v3"/,
+    ],
+    ["a list every second", { ...GKE, reconcileSeconds: "1" }, /^reconcileSeconds must be 2 or more, got 1/],
+    [
+      "a cap where nothing is capped",
+      { ...GKE, exposure: "load-balancer", internal: "true", webhookOnly: "true", jobsPerNode: "4" },
+      /^jobsPerNode is for a dispatcher that asks Buildkite, but webhookOnly is true: remove jobsPerNode or change the other/,
+    ],
+    [
+      "webhooks only, where none arrives",
+      { ...GKE, webhookOnly: "true" },
+      /^webhookOnly needs webhooks, but exposure is none, so that none arrives: set exposure/,
     ],
     ["a wrong type", { ...GKE, maxNodes: "many" }, /^maxNodes must be a whole number, got "many"/],
     ["half a node", { ...GKE, maxNodes: "1.5" }, /^maxNodes must be a whole number, got 1\.5/],
@@ -153,5 +170,20 @@ describe("the stack configuration", () => {
 
   it("lists every fault at once", () => {
     assert.equal(faults({ ...GKE, maxNodes: "0", spot: "maybe", targett: "x" }).length, 3);
+  });
+});
+
+describe("the stack key", () => {
+  const dev = { stack: "dev", project: "acme", clusterName: "ci", clusterLocation: "europe-west1" };
+
+  it("is the same every time, and another on another cluster", () => {
+    assert.equal(stackKeyOf(dev), stackKeyOf({ ...dev }));
+    assert.match(stackKeyOf(dev), /^scale-to-zero-dev-[0-9a-f]{8}$/);
+    assert.notEqual(stackKeyOf(dev), stackKeyOf({ ...dev, clusterName: "other" }));
+  });
+
+  it("is one that Buildkite takes, whatever the stack is called", () => {
+    assert.match(stackKeyOf({ ...dev, stack: "a.b/c ".repeat(30) }), /^[A-Za-z0-9_-]{1,80}$/);
+    assert.notEqual(stackKeyOf({ ...dev, stack: "a.b" }), stackKeyOf({ ...dev, stack: "a-b" }));
   });
 });

@@ -5,16 +5,24 @@ import { createMetrics } from "../../dispatcher/metrics";
 const NAMES = [
   "buildkite_dispatcher_build_info",
   "buildkite_dispatcher_buffer_size",
+  "buildkite_dispatcher_buildkite_last_list_timestamp_seconds",
+  "buildkite_dispatcher_buildkite_request_seconds",
+  "buildkite_dispatcher_buildkite_token_refused",
+  "buildkite_dispatcher_canceled_jobs_deleted_total",
   "buildkite_dispatcher_informer_errors_total",
   "buildkite_dispatcher_jobs_held",
   "buildkite_dispatcher_jobs_in_flight",
+  "buildkite_dispatcher_jobs_in_flight_limit",
   "buildkite_dispatcher_jobs_total",
   "buildkite_dispatcher_kubernetes_last_contact_timestamp_seconds",
   "buildkite_dispatcher_kubernetes_request_seconds",
+  "buildkite_dispatcher_not_served",
   "buildkite_dispatcher_oldest_held_seconds",
   "buildkite_dispatcher_orphaned_pods_deleted_total",
+  "buildkite_dispatcher_queue_paused",
   "buildkite_dispatcher_ready",
   "buildkite_dispatcher_runnable_to_job_seconds",
+  "buildkite_dispatcher_waiting_at_buildkite",
   "buildkite_dispatcher_waits_total",
   "buildkite_dispatcher_webhook_to_job_seconds",
   "buildkite_dispatcher_webhooks_ignored_total",
@@ -31,6 +39,12 @@ describe("the metrics", () => {
     bufferSize: 1000,
     lastContact: () => 2000,
     ready: () => true,
+    buildkite: {
+      cap: 4,
+      queues: () => new Map([["k8s", { paused: true, waiting: 7, notServed: 1 }]]),
+      listedAt: () => 3000,
+      tokenRefused: () => false,
+    },
   });
 
   it("have the names that are known outside", async () => {
@@ -44,6 +58,9 @@ describe("the metrics", () => {
     assert.match(text, /^buildkite_dispatcher_build_info\{version="1\.2\.3",node="v[^"]+"\} 1$/m);
     assert.match(text, /^buildkite_dispatcher_jobs_in_flight\{queue="k8s"\} 3$/m);
     assert.match(text, /^buildkite_dispatcher_jobs_held\{state="quota"\} 2$/m);
+    assert.match(text, /^buildkite_dispatcher_waiting_at_buildkite\{queue="k8s"\} 7$/m);
+    assert.match(text, /^buildkite_dispatcher_queue_paused\{queue="k8s"\} 1$/m);
+    assert.match(text, /^buildkite_dispatcher_jobs_in_flight_limit 4$/m);
     assert.match(text, /^buildkite_dispatcher_kubernetes_last_contact_timestamp_seconds 2$/m);
   });
 

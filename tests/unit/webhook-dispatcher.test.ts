@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 import { WebhookDispatcher, type WebhookDispatcherArgs } from "../../components";
+import { readSettings } from "../../dispatcher/settings";
 import { only, type Registration, registrationsOf } from "../support/mocks";
 
 const ARGS: WebhookDispatcherArgs = {
@@ -9,10 +10,13 @@ const ARGS: WebhookDispatcherArgs = {
   queues: [{ key: "default", default: true, templateName: "default" }],
   webhookSecret: "a-webhook-secret-of-the-tests",
 };
+/** Asks Buildkite. */
+const BUILDKITE = { agentToken: "an-agent-token-of-the-tests", stackKey: "ci-1", jobsInFlight: 12 };
 const K8S = {
   configMap: "kubernetes:core/v1:ConfigMap",
   deployment: "kubernetes:apps/v1:Deployment",
   ingress: "kubernetes:networking.k8s.io/v1:Ingress",
+  networkPolicy: "kubernetes:networking.k8s.io/v1:NetworkPolicy",
   policy: "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy",
   role: "kubernetes:rbac.authorization.k8s.io/v1:Role",
   secret: "kubernetes:core/v1:Secret",
@@ -150,6 +154,53 @@ describe("WebhookDispatcher", () => {
     });
   });
 
+  it("asks Buildkite where it is told to: settings, a Secret of a fixed name, its mount", async () => {
+    const registrations = await dispatcher({
+      buildkite: { ...BUILDKITE, agentToken: pulumi.secret("an-agent-token-of-the-tests"), intervalSeconds: 5 },
+    });
+    const data = only(registrations, K8S.configMap, "dispatcher-settings").inputs["data"] as Record<string, string>;
+    const { mode, stackKey, buildkite, limits } = readSettings(data["settings.json"] ?? "");
+    assert.deepEqual([mode, stackKey, limits.inFlight], ["reconcile", "ci-1", 12]);
+    assert.deepEqual(buildkite, { endpoint: "https://agent.buildkite.com/v3", intervalSeconds: 5 });
+    const secret = only(registrations, K8S.secret, "dispatcher-agent-token");
+    assert.equal((secret.inputs["metadata"] as Record<string, unknown>)["name"], "buildkite-agent-token");
+    assert.deepEqual(secret.inputs["stringData"], { current: "an-agent-token-of-the-tests" });
+    assert.ok(secret.secretPaths.some((path) => path.startsWith("stringData")));
+    const { container, pod } = podOf(registrations);
+    const path = "/etc/dispatcher/agent-token";
+    assert.ok(container.env.some(({ name, value }) => name === "DISPATCHER_AGENT_TOKEN" && value === path));
+    assert.ok(container.volumeMounts.some(({ name, mountPath }) => name === "agent-token" && mountPath === path));
+    assert.ok(pod.volumes.some(({ secret: mounted }) => mounted?.secretName === "buildkite-agent-token"));
+    const elsewhere = registrations.filter(
+      ({ type, inputs }) =>
+        type !== K8S.secret && type.startsWith("kubernetes:") && JSON.stringify(inputs).includes("an-agent-token"),
+    );
+    assert.deepEqual(elsewhere, []);
+  });
+
+  it("has no agent token and no mount for one in webhook-only", async () => {
+    const registrations = await dispatcher();
+    assert.equal(registrations.filter(({ type }) => type === K8S.secret).length, 1);
+    assert.ok(podOf(registrations).pod.volumes.every(({ name }) => name !== "agent-token"));
+  });
+
+  it("lets out to Buildkite, the API server and DNS only, whatever Buildkite's port is", async () => {
+    for (const [endpoint, ports] of [
+      [undefined, [443, 6443, 53, 53]],
+      ["http://10.0.0.9:3100/v3", [443, 6443, 3100, 53, 53]],
+      ["http://relay.ci.svc/v3", [443, 6443, 80, 53, 53]],
+    ] as const) {
+      const registrations = await dispatcher({ buildkite: { ...BUILDKITE, endpoint } });
+      const { egress } = only(registrations, K8S.networkPolicy).inputs["spec"] as {
+        egress: { ports: { port: number }[] }[];
+      };
+      assert.deepEqual(
+        egress.flatMap((rule) => rule.ports.map(({ port }) => port)),
+        [...ports],
+      );
+    }
+  });
+
   it("refuses Jobs of unknown templates in the agents' namespace, also when the policy itself fails", async () => {
     const registrations = await dispatcher();
     const policy = only(registrations, K8S.policy).inputs["spec"] as {
@@ -250,6 +301,10 @@ describe("WebhookDispatcher", () => {
   it("needs no known value at preview", async () => {
     const registrations = await registrationsOf(() => new WebhookDispatcher("dispatcher", ARGS), { preview: true });
     assert.equal(registrations.length, 14);
+    const asking = await registrationsOf(() => new WebhookDispatcher("dispatcher", { ...ARGS, buildkite: BUILDKITE }), {
+      preview: true,
+    });
+    assert.equal(asking.length, 15);
   });
 
   const refused: [string, Partial<WebhookDispatcherArgs>, RegExp][] = [
@@ -276,6 +331,21 @@ describe("WebhookDispatcher", () => {
       /at most one with default: true/,
     ],
     ["no replica", { replicas: 0 }, /replicas must be a whole number from 1 to 10, got 0/],
+    [
+      "a stack key that Buildkite refuses",
+      { buildkite: { ...BUILDKITE, stackKey: "a.b" } },
+      /buildkite\.stackKey must be 1 to 80 letters/,
+    ],
+    [
+      "no slot",
+      { buildkite: { ...BUILDKITE, jobsInFlight: 0 } },
+      /buildkite\.jobsInFlight must be a whole number from 1/,
+    ],
+    [
+      "to send the agent token in clear",
+      { buildkite: { ...BUILDKITE, endpoint: "http://agent.buildkite.com/v3" } },
+      /buildkite\.endpoint must be an https:\/\/ address/,
+    ],
     ["a public load balancer in clear", { exposure: { type: "load-balancer" } }, /must be internal or have tls/],
     [
       "a host that is none",

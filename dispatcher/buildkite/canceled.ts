@@ -1,0 +1,138 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { AGENT_CONTAINER, jobName } from "../../components/contract";
+import { labelValue } from "../../components/stamp";
+import type { AgentsNamespace } from "../agents-namespace";
+import { isFinished } from "../judge";
+import type { JobsWatch, SeenJob } from "../jobs-watch";
+import type { Pod } from "../kubernetes/objects";
+import { messageOf, type Log } from "../log";
+import type { Metrics } from "../metrics";
+import type { QueueRoute } from "../settings";
+import { standingOf } from "./job-state";
+import type { StacksClient } from "./stacks-client";
+
+export interface CanceledOptions {
+  client: Pick<StacksClient, "getStates">;
+  api: Pick<AgentsNamespace, "readJob" | "podsOf" | "deleteJob">;
+  jobs: Pick<JobsWatch, "live">;
+  queues: readonly QueueRoute[];
+  metrics: Pick<Metrics, "canceled">;
+  log: Log;
+  /** Between two looks; a fifth more or less each time. */
+  intervalMs: number;
+  /** How long a pod may stay after its grace period, when its agent has the cancellation in hand. */
+  leftoverMs: number;
+}
+
+/** States that say that an agent has had the job. */
+const HAS_RUN: ReadonlySet<string> = new Set(["finished", "passed", "failed", "timed_out", "timing_out"]);
+
+/** Where a pod has no grace period of its own; Kubernetes' default. */
+const STANDARD_GRACE_SECONDS = 30;
+
+/**
+ * Removes Jobs whose build is over at Buildkite: at once where no agent has started, so that no node comes for nothing;
+ * where one has, only what is left of the pod long after the agent had to be done.
+ *
+ * Not for queues of agent mode `queue`: there a pod is capacity, and may be running another job than its own.
+ */
+export class Canceled {
+  readonly #options: CanceledOptions;
+  readonly #queues: ReadonlySet<string>;
+  /** By the Job's uid: since when we know that its build is over, by `performance.now()`. */
+  #overSince = new Map<string, number>();
+
+  constructor(options: CanceledOptions) {
+    this.#options = options;
+    const acquiring = options.queues.filter(({ agentMode }) => agentMode === "acquire");
+    this.#queues = new Set(acquiring.map(({ key }) => labelValue(key)));
+  }
+
+  /** Looks again and again until the signal. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { intervalMs, log } = this.#options;
+    let failing = false;
+    for (;;) {
+      try {
+        await sleep(intervalMs * (0.8 + Math.random() * 0.4), undefined, { signal });
+        await this.#look(signal);
+        failing = false;
+      } catch (error) {
+        if (isAborted(signal)) {
+          return;
+        }
+        if (!failing) {
+          failing = true;
+          log.warn("canceled jobs not looked for, will be tried again", { error: messageOf(error) });
+        }
+      }
+    }
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const { client, jobs, log } = this.#options;
+    const live = jobs.live().filter(({ queue }) => this.#queues.has(queue));
+    const states = live.length === 0 ? undefined : await client.getStates(live.map(uuidOf), signal);
+    const overSince = new Map<string, number>();
+    for (const job of live) {
+      const state = states?.get(uuidOf(job));
+      const standing = standingOf(state);
+      if (state === undefined || (standing !== "over" && standing !== "ending")) {
+        continue;
+      }
+      overSince.set(job.uid, this.#overSince.get(job.uid) ?? performance.now());
+      const overMs = performance.now() - (overSince.get(job.uid) ?? 0);
+      try {
+        await this.#end(job, state, overMs, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        log.warn("Job of an ended build not deleted, will be tried again", { job: job.name, error: messageOf(error) });
+      }
+    }
+    this.#overSince = overSince;
+  }
+
+  async #end({ name, uid }: SeenJob, state: string, overMs: number, signal: AbortSignal): Promise<void> {
+    const { api, metrics, log, leftoverMs } = this.#options;
+    const live = await api.readJob(name, signal);
+    if (live?.metadata.uid !== uid || live.metadata.deletionTimestamp !== undefined || isFinished(live)) {
+      return;
+    }
+    const pods = await api.podsOf(name, signal);
+    const started = pods.filter(hasStarted);
+    const graceSeconds = started.map(({ spec }) => spec?.terminationGracePeriodSeconds ?? STANDARD_GRACE_SECONDS);
+    // A build that has run may have run here, whatever the pod's status says so far.
+    const atOnce = started.length === 0 && !HAS_RUN.has(state);
+    if (!atOnce && overMs < Math.max(0, ...graceSeconds) * 1000 + leftoverMs) {
+      return;
+    }
+    if (await api.deleteJob(name, uid, signal)) {
+      const when = atOnce ? "before_start" : "left_over";
+      metrics.canceled.inc({ when });
+      log.info("Job deleted", {
+        ...{ job: name, uuid: uuidOf({ name }), state, when },
+        why:
+          when === "left_over"
+            ? "its build ended at Buildkite long ago, and its pod is still there"
+            : "its build ended at Buildkite before an agent started",
+      });
+    }
+  }
+}
+
+/** Whether the agent's container runs or has run. */
+function hasStarted({ status }: Pod): boolean {
+  const agent = status?.containerStatuses?.find(({ name }) => name === AGENT_CONTAINER);
+  return [agent?.state, agent?.lastState].some(
+    (state) => state?.running !== undefined || state?.terminated !== undefined,
+  );
+}
+
+function uuidOf({ name }: Pick<SeenJob, "name">): string {
+  return name.slice(jobName("").length);
+}
+
+/** A call, because the compiler takes a property that was read before an `await` as unchanged after it. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
