@@ -12,7 +12,12 @@ export function line(result: FaultResult): string {
   const { fault, scheduled, ranOnce, canceled, lost, twice, overlappingPods, wastedPods } = result;
   const counts = [scheduled, ranOnce, canceled, lost, twice, overlappingPods, wastedPods].map(String);
   const scale = result.timeScale === 1 ? "" : ` (1:${result.timeScale})`;
-  const row = cells([`${fault}${scale}`, ...counts, `${result.healedSeconds} s`, String(result.peakMiB)]);
+  const row = cells([
+    `${fault}${scale}`,
+    ...counts,
+    result.healedSeconds === null ? "never" : `${result.healedSeconds} s`,
+    String(result.peakMiB),
+  ]);
   return [row, ...result.complaints.map((complaint) => `  FAILED: ${complaint}`)].join("\n");
 }
 

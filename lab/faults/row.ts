@@ -31,8 +31,11 @@ export interface FaultResult {
   readonly overlappingPods: number;
   /** Pods whose agent was refused its job. */
   readonly wastedPods: number;
-  /** Longest time until a job had its Kubernetes Job, from the end of the fault or its own scheduling, whichever was later. */
-  readonly healedSeconds: number;
+  /**
+   * Longest time until a job had its Kubernetes Job, from the end of the fault or its own scheduling, whichever was later;
+   * null: one that was not canceled never had any.
+   */
+  readonly healedSeconds: number | null;
   /** Most memory that one dispatcher process ever had. */
   readonly peakMiB: number;
   readonly timeScale: number;

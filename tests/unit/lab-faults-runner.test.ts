@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { FakeJob, FakeJobState } from "../../lab/buildkite";
 import { HELP, readOptions, UsageError } from "../../lab/faults/options";
-import { complaintsOf, outcomesOf } from "../../lab/faults/outcomes";
+import { complaintsOf, healedSeconds, outcomesOf } from "../../lab/faults/outcomes";
 import { head, line } from "../../lab/faults/results";
 import type { FaultResult } from "../../lab/faults/row";
 import { ROWS, selectRows } from "../../lab/faults/rows";
@@ -74,6 +74,20 @@ describe("npm run faults", () => {
     }
   });
 
+  it("takes a job for healed when it has its Job, and the fault's own time out of it", () => {
+    const at = (id: string, scheduledAt: number, state = "finished") =>
+      ({ id, scheduledAt, state }) as unknown as FakeJob;
+    const jobs = [at("a", 1_000), at("b", 2_000), at("c", 3_000, "canceled")];
+    const seen = new Map([
+      ["a", 6_000],
+      ["b", 6_500],
+    ]);
+    assert.equal(healedSeconds(jobs, seen, 0), 5);
+    assert.equal(healedSeconds(jobs, seen, 4_000), 2.5);
+    assert.equal(healedSeconds(jobs, seen, 7_000), 0);
+    assert.equal(healedSeconds([...jobs, at("d", 0)], seen, 0), null);
+  });
+
   it("prints a row under its head, with what is wrong below", () => {
     const result: FaultResult = {
       ...{ fault: "buildkite: down", scheduled: 300, ranOnce: 298, canceled: 2, lost: 0, twice: 0, overlappingPods: 0 },
@@ -82,6 +96,7 @@ describe("npm run faults", () => {
     };
     assert.equal(line(result).length, head().length);
     assert.match(line(result), /^buildkite: down \(1:10\) .* 300 .* 298 .* 9\.5 s .*88$/);
+    assert.match(line({ ...result, healedSeconds: null }), / never .*88$/);
     assert.match(line({ ...result, complaints: ["2 lost", "x"] }), /\n {2}FAILED: 2 lost\n {2}FAILED: x$/);
   });
 });
