@@ -56,6 +56,27 @@ export class Replicas {
     await Promise.all(ending.map((process) => process.end(signal)));
   }
 
+  /** Webhooks go to the others from now on, as when a Service drops an endpoint. */
+  takeOut(replica: number): void {
+    this.targets.delete(replica);
+    this.onTargets([...this.targets.values()]);
+  }
+
+  /** Stops a replica as it stands (SIGSTOP); its port still takes connections. */
+  pause(replica: number): void {
+    this.signalTo(replica, "SIGSTOP");
+  }
+
+  /** Lets it go on. */
+  resume(replica: number): void {
+    this.signalTo(replica, "SIGCONT");
+  }
+
+  /** Where webhooks go now. */
+  urls(): string[] {
+    return [...this.targets.values()];
+  }
+
   /** Everything that all of them have logged and that is still held, oldest first within a replica. */
   log(): Readonly<Record<string, unknown>>[] {
     return [...this.processes.values()].flatMap(({ log }) => log);
@@ -66,6 +87,13 @@ export class Replicas {
     clearInterval(this.sampling);
     await this.sample();
     await Promise.all([...this.processes.values()].map((process) => process.remove()));
+  }
+
+  private signalTo(replica: number, signal: "SIGSTOP" | "SIGCONT"): void {
+    const pid = this.processes.get(replica)?.pid;
+    if (pid !== undefined && !this.ended.has(pid)) {
+      process.kill(pid, signal);
+    }
   }
 
   private async untilReady({ url }: DispatcherProcess): Promise<void> {

@@ -1,5 +1,6 @@
 import { NO_FAULTS } from "../buildkite";
 import type { FaultRow } from "./row";
+import { QUEUE, RECONCILE_SECONDS } from "./system";
 
 /** Five minutes, divided by the row's factor. */
 const OUTAGE_SECONDS = 300;
@@ -9,6 +10,11 @@ const HINT_SECONDS = 3;
 const BURST_SECONDS = 5;
 /** Two replicas that do as they are told ask a few kinds of question once per hint; four times that is a storm of their own. */
 const CALLS_PER_HINT = 8;
+const SPELL_SECONDS = 20;
+const LAG_SECONDS = 30;
+const OVER_SECONDS = 150;
+/** Until every replica has listed once more, with its jitter. */
+const KNOWN_SECONDS = RECONCILE_SECONDS * 1.2 + 1;
 
 /** What can happen at Buildkite. */
 export const BUILDKITE_ROWS: readonly FaultRow[] = [
@@ -45,6 +51,107 @@ export const BUILDKITE_ROWS: readonly FaultRow[] = [
       if (calls > most) {
         system.complaints.push(`${calls} calls in ${STORM_SECONDS} s of 429 with Retry-After ${HINT_SECONDS}`);
       }
+      return Date.now();
+    },
+  },
+  {
+    name: "buildkite: 5xx",
+    note: "seven of ten calls of the Stacks API are answered 500, 502 or 503 for 20 s, and half of the webhooks are lost",
+    timeScale: 1,
+    harm: async (system, builds) => {
+      await system.fake.setFaults({ serverErrorShare: 0.7, webhookDropShare: 0.5 });
+      await Promise.all([system.schedule(builds, BURST_SECONDS), system.wait(SPELL_SECONDS)]);
+      await system.fake.setFaults(NO_FAULTS);
+      return Date.now();
+    },
+  },
+  {
+    name: "buildkite: slow",
+    note: "every call of the Stacks API takes 10 s longer for 40 s, and half of the webhooks are lost",
+    timeScale: 1,
+    harm: async (system, builds) => {
+      await system.fake.setFaults({ slowMs: 10_000, webhookDropShare: 0.5 });
+      await Promise.all([system.schedule(builds, BURST_SECONDS), system.wait(2 * SPELL_SECONDS)]);
+      await system.fake.setFaults(NO_FAULTS);
+      return Date.now();
+    },
+  },
+  {
+    name: "buildkite: lists lag behind",
+    note: "lists show what was 30 s ago until 30 s after the last build, and half of the webhooks are lost: those wait the lag",
+    timeScale: 1,
+    harm: async (system, builds) => {
+      await system.fake.setFaults({ listLagSeconds: LAG_SECONDS, webhookDropShare: 0.5 });
+      await system.schedule(builds, BURST_SECONDS);
+      await system.untilOver(OVER_SECONDS);
+      // Until now they show builds as scheduled that are over.
+      await system.wait(LAG_SECONDS);
+      return undefined;
+    },
+  },
+  {
+    name: "buildkite: unknown states and fields",
+    note: "answers have fields that nobody knows, three of ten jobs a state that nobody knows; half of the webhooks are lost",
+    timeScale: 1,
+    harm: async (system, builds) => {
+      await system.fake.setFaults({ unknownStateShare: 0.3, unknownFields: true, webhookDropShare: 0.5 });
+      await system.schedule(builds, BURST_SECONDS);
+      return undefined;
+    },
+  },
+  {
+    name: "buildkite: dispatch paused and resumed",
+    note: "the queue is paused, then all builds come with their webhooks; it is resumed 10 s later; none may start before",
+    timeScale: 1,
+    harm: async (system, builds) => {
+      await system.fake.setFaults({ pausedQueues: [QUEUE] });
+      await system.wait(KNOWN_SECONDS);
+      await Promise.all([system.schedule(builds, BURST_SECONDS), system.wait(10)]);
+      if (system.jobsSeen.firstAt.size > 0) {
+        system.complaints.push(`${system.jobsSeen.firstAt.size} Jobs were made while the queue was paused`);
+      }
+      await system.fake.setFaults(NO_FAULTS);
+      return Date.now();
+    },
+  },
+  {
+    name: "buildkite: clock off by 4 minutes",
+    note: "webhooks are signed 4 minutes in the future: within the window, so all are taken",
+    timeScale: 1,
+    harm: async (system, builds) => {
+      await system.fake.setFaults({ webhookClockSkewSeconds: 240 });
+      await system.schedule(builds, BURST_SECONDS);
+      await system.fake.settled();
+      const { failedWebhooks } = system.fake.summary();
+      if (failedWebhooks > 0) {
+        system.complaints.push(`${failedWebhooks} webhooks were not taken`);
+      }
+      return undefined;
+    },
+  },
+  {
+    name: "buildkite: clock off by 10 minutes",
+    note: "webhooks are signed 10 minutes in the past: all are refused, and every build is found in the list",
+    timeScale: 1,
+    harm: async (system, builds) => {
+      await system.fake.setFaults({ webhookClockSkewSeconds: -600 });
+      await system.schedule(builds, BURST_SECONDS);
+      await system.fake.settled();
+      const taken = system.fake.jobs().filter(({ webhooks }) => (webhooks[0]?.status ?? 0) < 400).length;
+      if (taken > 0) {
+        system.complaints.push(`${taken} webhooks were not refused`);
+      }
+      return undefined;
+    },
+  },
+  {
+    name: "buildkite: token revoked",
+    note: "the agent token is refused for 20 s, the agents' own registrations too; then it is good again",
+    timeScale: 1,
+    harm: async (system, builds) => {
+      await system.fake.setFaults({ tokenRevoked: true });
+      await Promise.all([system.schedule(builds, BURST_SECONDS), system.wait(SPELL_SECONDS)]);
+      await system.fake.setFaults(NO_FAULTS);
       return Date.now();
     },
   },

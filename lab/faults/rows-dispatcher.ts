@@ -2,6 +2,9 @@ import type { FaultRow } from "./row";
 import type { FaultSystem } from "./system";
 
 const BURST_SECONDS = 3;
+const ROLLING_BURST_SECONDS = 8;
+const PAUSE_SECONDS = 60;
+const PAUSE_SCALE = 3;
 /** Long enough for webhooks to be under way and Jobs to be being created, too short for all of them. */
 const KILL_AFTER_SECONDS = 0.15;
 /** A kubelet starts a killed container again at once, the first time; Node takes its time to be ready. */
@@ -13,23 +16,67 @@ export const DISPATCHER_ROWS: readonly FaultRow[] = [
     name: "dispatcher: one replica killed",
     note: "SIGKILL to one of two while a third of the builds, scheduled at once, is being dispatched; a third comes without it; it is started again after 2 s",
     timeScale: 1,
-    harm: (system, builds) => killMidBurst(system, builds, [0]),
+    harm: (system, builds) => endMidBurst(system, builds, [0], "SIGKILL"),
   },
   {
     name: "dispatcher: both replicas killed",
     note: "SIGKILL to both while a third of the builds, scheduled at once, is being dispatched; another third comes while both are gone; they are started again after 2 s",
     timeScale: 1,
-    harm: (system, builds) => killMidBurst(system, builds, [0, 1]),
+    harm: (system, builds) => endMidBurst(system, builds, [0, 1], "SIGKILL"),
+  },
+  {
+    name: "dispatcher: SIGTERM during a burst",
+    note: "one of two is told to end while a third of the builds is being dispatched, and started again 2 s after its end",
+    timeScale: 1,
+    harm: (system, builds) => endMidBurst(system, builds, [0], "SIGTERM"),
+  },
+  {
+    name: "dispatcher: rolling update during a burst",
+    note: "one after the other is replaced as a Deployment does it: the new one is ready before the old one is told to end",
+    timeScale: 1,
+    harm: async (system, builds) => {
+      const roll = async (): Promise<void> => {
+        for (const [fresh, old] of [
+          [2, 0],
+          [3, 1],
+        ] as const) {
+          await system.replicas.start(fresh);
+          system.replicas.takeOut(old);
+          await system.replicas.end("SIGTERM", old);
+        }
+      };
+      await Promise.all([system.schedule(builds, ROLLING_BURST_SECONDS), roll()]);
+      return undefined;
+    },
+  },
+  {
+    name: "dispatcher: paused for 60 s",
+    note: "SIGSTOP to one of two at the start of a burst, SIGCONT 60 s later; its webhooks time out",
+    timeScale: PAUSE_SCALE,
+    harm: async (system, builds) => {
+      system.replicas.pause(0);
+      try {
+        await Promise.all([system.schedule(builds, BURST_SECONDS), system.wait(PAUSE_SECONDS / PAUSE_SCALE)]);
+      } finally {
+        system.replicas.resume(0);
+      }
+      return undefined;
+    },
   },
 ];
 
 /** A third of the builds over some time, a third at once into the kill, a third while the killed ones are gone. */
-async function killMidBurst(system: FaultSystem, builds: number, killed: readonly number[]): Promise<number> {
+async function endMidBurst(
+  system: FaultSystem,
+  builds: number,
+  killed: readonly number[],
+  signal: "SIGTERM" | "SIGKILL",
+): Promise<number> {
   const third = Math.floor(builds / 3);
   await system.schedule(third, BURST_SECONDS);
   await system.schedule(third, 0);
   await system.wait(KILL_AFTER_SECONDS);
-  await system.replicas.end("SIGKILL", ...killed);
+  await system.replicas.end(signal, ...killed);
   await Promise.all([system.schedule(builds - 2 * third, RESTART_SECONDS), system.wait(RESTART_SECONDS)]);
   await system.replicas.start(...killed);
   return Date.now();

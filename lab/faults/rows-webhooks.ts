@@ -1,3 +1,6 @@
+import { Agent } from "node:http";
+import { signedWebhook } from "../bench/webhooks";
+import { postWebhook } from "./post-webhook";
 import type { FaultRow } from "./row";
 import type { FaultSystem } from "./system";
 
@@ -6,6 +9,9 @@ const BURST_SECONDS = 5;
 const OVER_SECONDS = 120;
 /** Far beyond the five minutes that a signature is good for. */
 const RECORDED_SECONDS = 3_600;
+const LATE_SECONDS = 600;
+const LATE_SCALE = 15;
+const FLOOD_CONNECTIONS = 32;
 
 /** What can happen to webhooks on their way. */
 export const WEBHOOK_ROWS: readonly FaultRow[] = [
@@ -98,7 +104,56 @@ export const WEBHOOK_ROWS: readonly FaultRow[] = [
       return undefined;
     },
   },
+  {
+    name: "webhooks: 10 minutes late",
+    note: "each webhook comes 10 minutes after its build was scheduled, when the build has long been found and is over",
+    timeScale: LATE_SCALE,
+    harm: async (system, builds) => {
+      await system.fake.setFaults({ webhookDelayMs: (LATE_SECONDS * 1000) / LATE_SCALE });
+      await system.schedule(builds, BURST_SECONDS);
+      await system.fake.settled();
+      return undefined;
+    },
+  },
+  {
+    name: "webhooks: a flood with wrong signatures",
+    note: "32 connections send bodies signed with another secret as fast as they are answered, while real webhooks come",
+    timeScale: 1,
+    harm: async (system, builds) => {
+      let isOn = true;
+      const flood = Promise.all(Array.from({ length: FLOOD_CONNECTIONS }, () => floodWith(system, () => isOn)));
+      await system.schedule(builds, BURST_SECONDS);
+      await system.fake.settled();
+      isOn = false;
+      const { failedWebhooks } = system.fake.summary();
+      if (failedWebhooks > 0) {
+        system.complaints.push(`${failedWebhooks} real webhooks were not served`);
+      }
+      const statuses = new Set((await flood).flatMap((some) => [...some]));
+      if (statuses.size !== 1 || !statuses.has(401)) {
+        system.complaints.push(`the flood was answered ${[...statuses].join(", ")}`);
+      }
+      return undefined;
+    },
+  },
 ];
+
+/** One connection of the flood; returns the statuses that it met. */
+async function floodWith(system: FaultSystem, isOn: () => boolean): Promise<Set<number>> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const statuses = new Set<number>();
+  const forged = signedWebhook("not the secret");
+  try {
+    for (let turn = 0; isOn(); turn += 1) {
+      system.signal.throwIfAborted();
+      const urls = system.replicas.urls();
+      statuses.add(await postWebhook(urls[turn % urls.length] ?? "", forged, agent));
+    }
+    return statuses;
+  } finally {
+    agent.destroy();
+  }
+}
 
 function podsOf({ overlap }: FaultSystem): number {
   return [...overlap.podsPerJob.values()].reduce((sum, count) => sum + count, 0);
