@@ -11,6 +11,11 @@ const REQUEST_TIMEOUT_MS = 10_000;
 /** Selects what the dispatcher stamped. */
 export const OURS = { labelSelector: `${MANAGED_BY_LABEL}=${PROJECT}` };
 
+interface PodList {
+  metadata: { continue?: string };
+  items?: Pod[] | null;
+}
+
 /** Set by the Job controller on every pod it makes. */
 const JOB_NAME_LABEL = "batch.kubernetes.io/job-name";
 
@@ -61,6 +66,17 @@ export class AgentsNamespace {
     return (
       (await this.#timed<{ items?: Pod[] | null }>("list", "pods", "GET", this.podsPath, { query, signal })).items ?? []
     );
+  }
+
+  /** Our pods that have a node and are not running yet; those that wait for a node, however many, are not among them. */
+  async *startingPods(signal: AbortSignal): AsyncGenerator<Pod, void, void> {
+    let page: string | undefined;
+    do {
+      const query = { ...OURS, fieldSelector: "status.phase=Pending,spec.nodeName!=", limit: 500, continue: page };
+      const list = await this.#timed<PodList>("list", "pods", "GET", this.podsPath, { query, signal });
+      yield* list.items ?? [];
+      page = list.metadata.continue === "" ? undefined : list.metadata.continue;
+    } while (page !== undefined);
   }
 
   /** `undefined` where there is none. */

@@ -21,6 +21,8 @@ export interface DispatchOptions {
   log: Log;
   /** Whether the build is still to run, as Buildkite says; without it the webhook's time decides. */
   isWanted?: (uuid: string) => Promise<boolean>;
+  /** A job was decided. */
+  onDecided?: (held: HeldJob, outcome: Outcome) => void;
   /** A Job of ours was made that the watch may not have seen yet. */
   onCreated: (name: string, queue: string) => void;
 }
@@ -110,6 +112,7 @@ export class Dispatch {
     }
     this.#held.delete(uuid);
     this.#record(held, outcome);
+    this.#options.onDecided?.(held, outcome);
     return outcome;
   }
 

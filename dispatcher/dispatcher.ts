@@ -116,7 +116,10 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   };
   const buildkite = connectBuildkite(options, metrics, signal);
   const { isWanted } = buildkite ?? {};
-  const dispatch = new Dispatch({ api, templates, room, limits, patience, metrics, log, isWanted, onCreated });
+  const dispatch = new Dispatch({
+    ...{ api, templates, room, limits, patience, metrics, log, isWanted, onCreated },
+    onDecided: (held, outcome) => loops?.attempts.decided(held, outcome),
+  });
   const orphans = new Orphans({
     ...{ client, api, jobs, metrics, log, intervalMs: patience.orphansIntervalMs },
     onError: watchFailed("pods"),
@@ -139,7 +142,13 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
       response.writeHead(200, { "content-type": metrics.registry.contentType }).end(await metrics.registry.metrics());
     } else if (path === "/status") {
       const sources = { ...options, settings, startedAt, ready: faults, lastContact, dispatch, room, jobs, templates };
-      const status = readStatus({ ...sources, buildkite, reconcile, lastGenuineAt: () => webhook.lastGenuineAt });
+      const status = readStatus({
+        ...sources,
+        buildkite,
+        reconcile,
+        isStopped,
+        lastGenuineAt: () => webhook.lastGenuineAt,
+      });
       response.writeHead(200, { "content-type": "application/json" }).end(`${JSON.stringify(status, undefined, 2)}\n`);
     } else {
       answerProbe(request, response, faults);
@@ -159,11 +168,12 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
     buildkite &&
     reconciling &&
     new BuildkiteLoops({
-      ...{ buildkite, settings: reconciling, queues, api, dispatch, jobs, metrics, log, patience },
+      ...{ buildkite, settings: reconciling, queues, namespace, signal, api, dispatch, jobs, metrics, log, patience },
       ready: Promise.all([ready, jobsRead]),
     });
   options.agentTokens?.onChange(() => loops?.reconcile.tryAgain());
-  const { reconcile } = loops ?? {};
+  const { reconcile, attempts } = loops ?? {};
+  const isStopped = attempts && ((key: string): boolean => attempts.isStopped(key));
   const webhook = new Webhook({ secrets, queues, dispatch, reconcile, connections, metrics, log, answerWithinMs });
 
   metrics.read({

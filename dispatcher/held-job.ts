@@ -21,6 +21,8 @@ export class HeldJob {
   readonly waited = new Set<WaitCause>();
   /** What the API server said last, where that was a refusal. */
   refusal: string | undefined;
+  /** Whether that refusal was about the Job itself, and not about who asked. */
+  refusedForGood = false;
   /** Settled with the outcome; never rejected. */
   result: Promise<Outcome> = Promise.resolve("failed");
 

@@ -30,6 +30,8 @@ export interface BuildkiteGauges {
   /** When every queue was last listed whole, in milliseconds since 1970; 0 for never. */
   listedAt(): number;
   tokenRefused(): boolean;
+  /** Keys of the queues that get no Jobs because their last jobs used up all attempts. */
+  stopped(): readonly string[];
 }
 
 export type Metrics = ReturnType<typeof createMetrics>;
@@ -61,6 +63,7 @@ export function createMetrics(version: string) {
     canceled: counter("canceled_jobs_deleted_total", "Jobs deleted because their build was over at Buildkite.", [
       "when",
     ]),
+    startFailures: counter("start_failures_total", "Pods given up because they could not start, by cause.", ["cause"]),
     webhookToJob: histogram("webhook_to_job_seconds", "From a webhook's arrival to its Job's creation.", ["queue"]),
     runnableToJob: histogram("runnable_to_job_seconds", "From runnable at Buildkite to the Job's creation.", ["queue"]),
     requests: histogram("kubernetes_request_seconds", "Requests to the API server, by their result.", [
@@ -131,6 +134,16 @@ export function createMetrics(version: string) {
           it.set({ queue }, paused ? 1 : 0);
         });
       });
+      gauge(
+        "queue_stopped",
+        "1 while the queue gets no Jobs because its last ones were all in vain.",
+        ["queue"],
+        (it) => {
+          buildkite.stopped().forEach((queue) => {
+            it.set({ queue }, 1);
+          });
+        },
+      );
       gauge("not_served", "Scheduled jobs of the queue whose rules no served queue meets.", ["queue"], (it) => {
         buildkite.queues().forEach(({ notServed }, queue) => {
           it.set({ queue }, notServed);

@@ -15,6 +15,10 @@ export interface Patience {
   buildkiteLongestWaitMs: number;
   /** Between two looks for canceled builds. */
   canceledIntervalMs: number;
+  /** Between two looks for pods that cannot start. */
+  startFailuresIntervalMs: number;
+  /** How long a pod may seem unable to start. */
+  startGraceMs: number;
   /** How long the pod of an ended build may stay after its grace period. */
   leftoverMs: number;
   /** Between two looks for orphaned pods. */
@@ -32,6 +36,8 @@ export const PATIENCE: Readonly<Patience> = {
   answerWithinMs: 2000,
   buildkiteLongestWaitMs: 30_000,
   canceledIntervalMs: 5000,
+  startFailuresIntervalMs: 10_000,
+  startGraceMs: 30_000,
   leftoverMs: 30_000,
   orphansIntervalMs: 5000,
   drainMs: 1000,

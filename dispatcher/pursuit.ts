@@ -53,7 +53,7 @@ export class Pursuit {
     try {
       const manifest = await this.#stamp(held);
       if (typeof manifest === "string") {
-        return this.#refused(held, manifest);
+        return this.#refused(held, manifest, true);
       }
       await this.#options.api.createJob(manifest, this.#options.signal);
       return held.attempt === 1 ? "created" : "replaced";
@@ -139,7 +139,7 @@ export class Pursuit {
         // Whoever is woken by a Job's deletion is faster; this is for deletions that the watch does not tell.
         return { cause: "quota", milliseconds: backoff(1000, 15_000, held.fail("quota").count), why };
       case "refused":
-        return this.#refused(held, why);
+        return this.#refused(held, why, failure.ofTheJob);
       case "exists":
       case "unavailable": {
         const hint = failure.kind === "unavailable" ? (failure.retryAfterMs ?? 0) : 0;
@@ -151,10 +151,11 @@ export class Pursuit {
   }
 
   /** A clear no: from now on with a template that was read after it, until that has been refused for long enough. */
-  #refused(held: HeldJob, why: string): Step {
+  #refused(held: HeldJob, why: string, ofTheJob: boolean): Step {
     const fresh = held.freshSince !== undefined;
     const { count, forMs } = held.fail("refusal");
     held.refusal = why;
+    held.refusedForGood = ofTheJob;
     if (fresh && forMs >= this.#options.patience.refusalLimitMs) {
       return "refused";
     }

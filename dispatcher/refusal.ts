@@ -9,7 +9,7 @@ export type Failure =
   /** No answer, or one that says nothing about the request: try again. What was asked may have happened. */
   | { kind: "unavailable"; retryAfterMs?: number }
   /** A clear no. It may still change: policy, template, watch and role do not change at one instant. */
-  | { kind: "refused"; byPolicy: boolean };
+  | { kind: "refused"; ofTheJob: boolean };
 
 /** Reads the failure of a create, read or delete. */
 export function failureOf(error: unknown): Failure {
@@ -29,5 +29,6 @@ export function failureOf(error: unknown): Failure {
   if (status >= 500 || status === 401 || status === 408 || status === 409 || status === 429) {
     return { kind: "unavailable", ...hint };
   }
-  return { kind: "refused", byPolicy: message.includes("ValidatingAdmissionPolicy") };
+  // Else it is our rights, or the namespace: a fault of the installation, and no build's.
+  return { kind: "refused", ofTheJob: status === 400 || status === 422 || /admission|PodSecurity/i.test(message) };
 }

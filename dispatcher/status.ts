@@ -22,6 +22,8 @@ export interface StatusSources {
   /** Both `undefined` in webhook-only. */
   buildkite?: Buildkite;
   reconcile?: Reconcile;
+  /** Whether a queue gets no more Jobs, because its last ones were all in vain. */
+  isStopped?: (queueKey: string) => boolean;
 }
 
 /** Why the process should get no webhooks just now; local matters only: an API server that is away is everybody's. */
@@ -72,6 +74,7 @@ export function readStatus(sources: StatusSources): Record<string, unknown> {
       template: queue.template,
       templateFound: templates.watched(queue.template) !== undefined,
       jobsInFlight: inFlight.get(queue.key) ?? 0,
+      stopped: sources.isStopped?.(queue.key),
       atBuildkite: reconcile?.view(queue.key),
     })),
   };

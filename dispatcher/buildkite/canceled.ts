@@ -18,6 +18,8 @@ export interface CanceledOptions {
   queues: readonly QueueRoute[];
   metrics: Pick<Metrics, "canceled">;
   log: Log;
+  /** An agent has taken a job of that queue. */
+  onTaken: (queueKey: string) => void;
   /** Between two looks; a fifth more or less each time. */
   intervalMs: number;
   /** How long a pod may stay after its grace period, when its agent has the cancellation in hand. */
@@ -38,14 +40,15 @@ const STANDARD_GRACE_SECONDS = 30;
  */
 export class Canceled {
   readonly #options: CanceledOptions;
-  readonly #queues: ReadonlySet<string>;
+  /** Keys by label. */
+  readonly #queues: ReadonlyMap<string, string>;
   /** By the Job's uid: since when we know that its build is over, by `performance.now()`. */
   #overSince = new Map<string, number>();
 
   constructor(options: CanceledOptions) {
     this.#options = options;
     const acquiring = options.queues.filter(({ agentMode }) => agentMode === "acquire");
-    this.#queues = new Set(acquiring.map(({ key }) => labelValue(key)));
+    this.#queues = new Map(acquiring.map(({ key }) => [labelValue(key), key]));
   }
 
   /** Looks again and again until the signal. */
@@ -70,13 +73,16 @@ export class Canceled {
   }
 
   async #look(signal: AbortSignal): Promise<void> {
-    const { client, jobs, log } = this.#options;
+    const { client, jobs, log, onTaken } = this.#options;
     const live = jobs.live().filter(({ queue }) => this.#queues.has(queue));
     const states = live.length === 0 ? undefined : await client.getStates(live.map(uuidOf), signal);
     const overSince = new Map<string, number>();
     for (const job of live) {
       const state = states?.get(uuidOf(job));
       const standing = standingOf(state);
+      if (standing === "with-agent") {
+        onTaken(this.#queues.get(job.queue) ?? "");
+      }
       if (state === undefined || (standing !== "over" && standing !== "ending")) {
         continue;
       }

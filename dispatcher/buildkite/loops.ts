@@ -5,14 +5,20 @@ import type { Log } from "../log";
 import type { BuildkiteGauges, Metrics } from "../metrics";
 import type { Patience } from "../patience";
 import type { QueueRoute, ReconcileSettings } from "../settings";
+import { Attempts } from "./attempts";
 import type { Buildkite } from "./buildkite";
 import { Canceled } from "./canceled";
 import { Reconcile } from "./reconcile";
+import { Report } from "./report";
+import { StartFailures } from "./start-failures";
 
 export interface BuildkiteLoopsOptions {
   buildkite: Buildkite;
   settings: ReconcileSettings;
   queues: readonly QueueRoute[];
+  /** Of the agents. */
+  namespace: string;
+  signal: AbortSignal;
   api: AgentsNamespace;
   dispatch: Dispatch;
   jobs: JobsWatch;
@@ -26,38 +32,56 @@ export interface BuildkiteLoopsOptions {
 /** What is done again and again with what Buildkite says. */
 export class BuildkiteLoops {
   readonly reconcile: Reconcile;
+  readonly attempts: Attempts;
   readonly #canceled: Canceled;
+  readonly #startFailures: StartFailures;
   readonly #options: BuildkiteLoopsOptions;
 
   constructor(options: BuildkiteLoopsOptions) {
     const { buildkite, settings, queues, api, dispatch, jobs, metrics, log, patience, ready } = options;
-    const { client } = buildkite;
+    const { client, health, states } = buildkite;
+    const report = new Report(client, states, log, options.signal);
+    this.attempts = new Attempts({ report, namespace: options.namespace, log });
     this.#options = options;
     this.reconcile = new Reconcile({
-      ...{ client, health: buildkite.health, queues, dispatch, jobs, log, ready },
+      ...{ client, health, queues, dispatch, jobs, log, ready },
+      isStopped: (key) => this.attempts.isStopped(key),
       inFlight: settings.inFlight,
       intervalMs: settings.intervalSeconds * 1000,
       longestWaitMs: patience.buildkiteLongestWaitMs,
     });
-    const { canceledIntervalMs: intervalMs, leftoverMs } = patience;
-    this.#canceled = new Canceled({ client, api, jobs, queues, metrics, log, intervalMs, leftoverMs });
+    this.#canceled = new Canceled({
+      ...{ client, api, jobs, queues, metrics, log },
+      intervalMs: patience.canceledIntervalMs,
+      leftoverMs: patience.leftoverMs,
+      onTaken: (key) => {
+        this.attempts.succeeded(key);
+      },
+    });
+    this.#startFailures = new StartFailures({
+      ...{ api, report, aside: this.reconcile.aside, queues, metrics, log },
+      intervalMs: patience.startFailuresIntervalMs,
+      graceMs: patience.startGraceMs,
+    });
   }
 
   /** Runs them until the signal; each ends early only with an error. */
   run(signal: AbortSignal): Promise<void>[] {
-    return [this.reconcile.run(signal), this.#canceled.run(signal)];
+    return [this.reconcile.run(signal), this.#canceled.run(signal), this.#startFailures.run(signal)];
   }
 
   get gauges(): BuildkiteGauges {
     const { queues, settings, buildkite } = this.#options;
-    const { reconcile } = this;
+    const { reconcile, attempts } = this;
+    const keys = queues.map(({ key }) => key);
     return {
       cap: settings.inFlight,
       queues: () => {
-        const views = queues.map(({ key }) => [key, reconcile.view(key)] as const);
+        const views = keys.map((key) => [key, reconcile.view(key)] as const);
         return new Map(views.flatMap(([key, view]) => (view === undefined ? [] : [[key, view] as const])));
       },
       listedAt: () => reconcile.listedAt,
+      stopped: () => keys.filter((key) => attempts.isStopped(key)),
       tokenRefused: () => buildkite.health.tokenRefused,
     };
   }

@@ -19,6 +19,8 @@ export interface ReconcileOptions {
   dispatch: Pick<Dispatch, "submit" | "holds" | "held" | "heldCount" | "full">;
   jobs: Pick<JobsWatch, "synced" | "isLive" | "liveCount">;
   health: BuildkiteHealth;
+  /** Whether a queue gets no more Jobs, because its last ones were all in vain. */
+  isStopped: (queueKey: string) => boolean;
   log: Log;
   /** Live Jobs there may be, of all queues together. */
   inFlight: number;
@@ -31,7 +33,7 @@ export interface ReconcileOptions {
 }
 
 /** Why a job stays at Buildkite for now. */
-export type Deferral = "starting" | "paused" | "waiting" | "cap";
+export type Deferral = "starting" | "stopped" | "paused" | "waiting" | "cap";
 
 /** How it stands with a queue, as its last whole list had it. */
 interface QueueView {
@@ -133,9 +135,12 @@ export class Reconcile {
   }
 
   #reasonToWait(queueKey: string): Deferral | undefined {
-    const { jobs, inFlight, dispatch } = this.#options;
+    const { jobs, inFlight, dispatch, isStopped } = this.#options;
     if (!jobs.synced) {
       return "starting";
+    }
+    if (isStopped(queueKey)) {
+      return "stopped";
     }
     const view = this.#views.get(queueKey);
     if (view !== undefined && this.#isFresh(view)) {
@@ -246,8 +251,9 @@ export class Reconcile {
   /** The queue whose first job is the first of all. */
   #first(): QueueView | undefined {
     let first: { view: QueueView; job: Candidate } | undefined;
-    for (const view of this.#views.values()) {
-      const job = view.paused || !this.#isFresh(view) ? undefined : view.waiting.first();
+    for (const [key, view] of this.#views) {
+      const rests = view.paused || this.#options.isStopped(key) || !this.#isFresh(view);
+      const job = rests ? undefined : view.waiting.first();
       if (job !== undefined && (first === undefined || isBefore(job, first.job))) {
         first = { view, job };
       }

@@ -20,8 +20,10 @@ const NAMES = [
   "buildkite_dispatcher_oldest_held_seconds",
   "buildkite_dispatcher_orphaned_pods_deleted_total",
   "buildkite_dispatcher_queue_paused",
+  "buildkite_dispatcher_queue_stopped",
   "buildkite_dispatcher_ready",
   "buildkite_dispatcher_runnable_to_job_seconds",
+  "buildkite_dispatcher_start_failures_total",
   "buildkite_dispatcher_waiting_at_buildkite",
   "buildkite_dispatcher_waits_total",
   "buildkite_dispatcher_webhook_to_job_seconds",
@@ -44,6 +46,7 @@ describe("the metrics", () => {
       queues: () => new Map([["k8s", { paused: true, waiting: 7, notServed: 1 }]]),
       listedAt: () => 3000,
       tokenRefused: () => false,
+      stopped: () => ["k8s"],
     },
   });
 

@@ -32,6 +32,7 @@ class Scene {
   readonly reconcile: Reconcile;
   synced = true;
   full = false;
+  stopped: string | undefined;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
 
@@ -62,6 +63,7 @@ class Scene {
         liveCount: () => scene.live.size,
       },
       log: createLog((line) => this.log.push(JSON.parse(line) as Record<string, unknown>)),
+      isStopped: (key) => key === this.stopped,
       ...{ health: this.health, inFlight, intervalMs, longestWaitMs: 200, ready: Promise.resolve() },
     });
   }
@@ -222,21 +224,24 @@ describe("the reconcile loop", () => {
     scene.live.add("running");
     scene.start();
     await scene.listed();
-    const began = performance.now();
-    for (let webhook = 0; webhook < 20; webhook++) {
-      assert.equal(scene.reconcile.defer("k8s"), "cap");
+    const deferred = [job(), job()];
+    for (const [index, { uuid }] of deferred.entries()) {
+      const began = performance.now();
+      const lists = scene.lists.length;
+      for (let webhook = 0; webhook < 20; webhook++) {
+        assert.equal(scene.reconcile.defer("k8s"), "cap");
+      }
+      scene.said.set("k8s", { jobs: [deferred.slice(index, index + 1)] });
+      await sleep(index === 0 ? 1200 : 100);
+      assert.equal(scene.lists.length, lists, "there is no slot to fill");
+      scene.live.clear();
+      scene.reconcile.slotFreed();
+      await until("the deferred job", () => scene.uuids.includes(uuid));
+      const seconds = (performance.now() - began) / 1000;
+      assert.ok(seconds > 0.9 && seconds < 2, `after ${seconds} s`);
+      assert.equal(scene.lists.length, lists + 2);
+      scene.create(uuid);
     }
-    const deferred = job();
-    scene.said.set("k8s", { jobs: [[deferred]] });
-    await sleep(150);
-    assert.equal(scene.lists.length, 2, "there is no slot to fill");
-    scene.end("nothing");
-    scene.live.clear();
-    scene.reconcile.slotFreed();
-    await until("the deferred job", () => scene.uuids.includes(deferred.uuid));
-    const seconds = (performance.now() - began) / 1000;
-    assert.ok(seconds > 0.9 && seconds < 2, `after ${seconds} s`);
-    assert.equal(scene.lists.length, 4);
   });
 
   it("leaves a paused queue alone, and goes on once it is resumed", async () => {
@@ -251,6 +256,16 @@ describe("the reconcile loop", () => {
     scene.reconcile.tryAgain();
     await scene.listed();
     assert.deepEqual(scene.uuids, [free.uuid, held.uuid]);
+  });
+
+  it("gives a stopped queue no more Jobs, by list or webhook, and the others theirs", async () => {
+    scene = new Scene(5);
+    scene.stopped = "k8s";
+    const free = job(0, 0, ["queue=gpu"]);
+    scene.said.set("k8s", { jobs: [[job(9)]] }).set("gpu", { jobs: [[free]] });
+    scene.start();
+    await scene.listed();
+    assert.deepEqual([scene.uuids, scene.reconcile.defer("k8s")], [[free.uuid], "stopped"]);
   });
 
   it("lists again and again, in time", async () => {

@@ -108,10 +108,10 @@ describe("the failure of a request", () => {
       kind: "quota",
     });
     assert.deepEqual(answered(403, "Forbidden", "status unknown for quota: jobs"), { kind: "quota" });
-    assert.deepEqual(answered(403, "Forbidden", "cannot create"), { kind: "refused", byPolicy: false });
+    assert.deepEqual(answered(403, "Forbidden", "cannot create"), { kind: "refused", ofTheJob: false });
     assert.deepEqual(answered(422, "Invalid", "ValidatingAdmissionPolicy 'p' denied"), {
       kind: "refused",
-      byPolicy: true,
+      ofTheJob: true,
     });
     assert.deepEqual(answered(429, "TooManyRequests", "", "2"), { kind: "unavailable", retryAfterMs: 2000 });
     assert.deepEqual(answered(401, "Unauthorized"), { kind: "unavailable" });

@@ -1,0 +1,139 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { JOB_UUID, jobName, QUEUE_LABEL } from "../../components/contract";
+import { labelValue } from "../../components/stamp";
+import type { AgentsNamespace } from "../agents-namespace";
+import { Gate } from "../gate";
+import { isFinished } from "../judge";
+import type { Pod } from "../kubernetes/objects";
+import { messageOf, type Log } from "../log";
+import type { Metrics } from "../metrics";
+import type { QueueRoute } from "../settings";
+import type { Report } from "./report";
+import type { SetAside } from "./set-aside";
+import { startFailureOf, type StartFailure } from "./start-failure";
+
+export interface StartFailuresOptions {
+  api: Pick<AgentsNamespace, "startingPods" | "podsOf" | "readJob" | "deleteJob">;
+  report: Report;
+  /** So that the loop does not dispatch the job again before Buildkite has been told. */
+  aside: SetAside;
+  queues: readonly QueueRoute[];
+  metrics: Pick<Metrics, "startFailures">;
+  log: Log;
+  /** Between two looks; a fifth more or less each time. */
+  intervalMs: number;
+  /** A cause that may heal is given so long. */
+  graceMs: number;
+}
+
+/** For so long after it was last seen not to start, a job is not dispatched again by the loop. */
+const SEEN_MS = 60_000;
+/** Pods given up at one time. */
+const WIDTH = 8;
+/** The longest wait for a deleted pod to be gone; containers that never started need none. */
+const GONE_WITHIN_MS = 120_000;
+
+/**
+ * Gives up pods that cannot start and tells Buildkite why: without that the build would wait for its deadline, and then
+ * for nothing. First the pod is deleted, and only once it is gone is the job finished: no agent may have it by then.
+ */
+export class StartFailures {
+  readonly #options: StartFailuresOptions;
+  readonly #queues: ReadonlySet<string>;
+  readonly #gate = new Gate(WIDTH);
+  readonly #inHand = new Set<string>();
+  /** By the pod's uid: since when it is seen not to start, by `performance.now()`. */
+  #since = new Map<string, number>();
+
+  constructor(options: StartFailuresOptions) {
+    this.#options = options;
+    const acquiring = options.queues.filter(({ agentMode }) => agentMode === "acquire");
+    this.#queues = new Set(acquiring.map(({ key }) => labelValue(key)));
+  }
+
+  /** Looks again and again until the signal. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { intervalMs, log } = this.#options;
+    let failing = false;
+    for (;;) {
+      try {
+        await sleep(intervalMs * (0.8 + Math.random() * 0.4), undefined, { signal });
+        await this.#look(signal);
+        failing = false;
+      } catch (error) {
+        if (isAborted(signal)) {
+          return;
+        }
+        if (!failing) {
+          failing = true;
+          log.warn("pods that cannot start not looked for, will be tried again", { error: messageOf(error) });
+        }
+      }
+    }
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const { api, aside, graceMs, log } = this.#options;
+    const since = new Map<string, number>();
+    const now = performance.now();
+    for await (const pod of api.startingPods(signal)) {
+      const { uid, labels = {}, deletionTimestamp } = pod.metadata;
+      const failure = startFailureOf(pod);
+      if (failure === undefined || !this.#queues.has(labels[QUEUE_LABEL] ?? "")) {
+        continue;
+      }
+      // Also for the other replica's sake: between its deleting the Job and its telling Buildkite there is a gap.
+      aside.add(labels[JOB_UUID] ?? "", SEEN_MS);
+      if (deletionTimestamp !== undefined) {
+        continue;
+      }
+      const first = this.#since.get(uid) ?? now;
+      since.set(uid, first);
+      if ((failure.final || now - first >= graceMs) && !this.#inHand.has(uid)) {
+        this.#inHand.add(uid);
+        void this.#gate
+          .run(() => this.#giveUp(pod, signal))
+          .catch((error: unknown) => {
+            if (!isAborted(signal)) {
+              log.warn("pod not given up, will be tried again", { pod: pod.metadata.name, error: messageOf(error) });
+            }
+          })
+          .finally(() => this.#inHand.delete(uid));
+      }
+    }
+    this.#since = since;
+  }
+
+  async #giveUp({ metadata: suspect }: Pod, signal: AbortSignal): Promise<void> {
+    const { api, aside, report, metrics, log } = this.#options;
+    const uuid = suspect.labels?.[JOB_UUID] ?? "";
+    const name = jobName(uuid);
+    const isIt = ({ metadata }: Pod): boolean => metadata.uid === suspect.uid;
+    const live = (await api.podsOf(name, signal)).find(isIt);
+    const failure: StartFailure | undefined = live && startFailureOf(live);
+    const job = await api.readJob(name, signal);
+    const owner = (live?.metadata.ownerReferences ?? []).find(({ controller }) => controller === true);
+    if (failure === undefined || job === undefined || job.metadata.uid !== owner?.uid || isFinished(job)) {
+      return;
+    }
+    aside.add(uuid, GONE_WITHIN_MS + SEEN_MS);
+    if (!(await api.deleteJob(name, job.metadata.uid, signal))) {
+      return;
+    }
+    const deadline = performance.now() + GONE_WITHIN_MS;
+    while ((await api.podsOf(name, signal)).some(isIt)) {
+      if (performance.now() > deadline) {
+        throw new Error(`pod ${suspect.name} is still there ${GONE_WITHIN_MS / 1000} s after its Job was deleted`);
+      }
+      await sleep(250, undefined, { signal });
+    }
+    const reported = await report.giveUp(uuid, failure.words);
+    metrics.startFailures.inc({ cause: failure.reason });
+    log.error("pod could not start", { uuid, pod: suspect.name, cause: failure.reason, why: failure.words, reported });
+  }
+}
+
+/** A call, because the compiler takes a property that was read before an `await` as unchanged after it. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}

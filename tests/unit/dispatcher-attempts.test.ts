@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { Attempts, MOST_EXHAUSTED } from "../../dispatcher/buildkite/attempts";
+import { Report } from "../../dispatcher/buildkite/report";
+import { HeldJob } from "../../dispatcher/held-job";
+import { createLog } from "../../dispatcher/log";
+
+const UNTIL_STOP = new AbortController().signal;
+
+function held(more: { agentMode?: "acquire" | "queue"; refusal?: string; refusedForGood?: boolean } = {}): HeldJob {
+  const { agentMode = "acquire", refusal, refusedForGood = false } = more;
+  const route = { key: "k8s", default: true, tags: ["queue=k8s"], template: "k8s", agentMode };
+  const job = { uuid: randomUUID(), queue: "k8s", pipeline: "web" };
+  const one = new HeldJob({ job, route, arrivedAt: 0, source: "reconcile" });
+  return Object.assign(one, { refusal, refusedForGood, attempt: 3 });
+}
+
+describe("jobs for which another pod would not help", () => {
+  let told: [string, string][];
+  let lines: Record<string, unknown>[];
+  let attempts: Attempts;
+
+  beforeEach(() => {
+    told = [];
+    lines = [];
+    attempts = new Attempts({
+      report: {
+        giveUp: (uuid, cause) => {
+          told.push([uuid, cause]);
+          return Promise.resolve("finished");
+        },
+      },
+      namespace: "agents",
+      log: createLog((line) => lines.push(JSON.parse(line) as Record<string, unknown>)),
+    });
+  });
+
+  it("are told to Buildkite after the last attempt, with where to look", () => {
+    const job = held();
+    attempts.decided(job, "exhausted");
+    const [[uuid, cause] = []] = told;
+    assert.equal(uuid, job.work.job.uuid);
+    assert.match(cause ?? "", /^3 pods in a row .* kubectl -n agents describe job buildkite-[0-9a-f-]{36}$/);
+  });
+
+  it("are told with the policy's words where the Job is refused, but not where it is our rights that lack", () => {
+    attempts.decided(held({ refusal: "denied by policy p", refusedForGood: true }), "refused");
+    attempts.decided(held({ refusal: "cannot create jobs" }), "refused");
+    assert.deepEqual(
+      told.map(([, cause]) => cause),
+      ["Kubernetes refuses the build's pod: denied by policy p"],
+    );
+  });
+
+  it("are no job's of a queue whose pods are capacity, and no job's that went well", () => {
+    attempts.decided(held({ agentMode: "queue" }), "exhausted");
+    attempts.decided(held(), "created");
+    assert.deepEqual(told, []);
+  });
+
+  it("stop their queue when there are five in a row, said once; a job that an agent takes lets it go on", () => {
+    for (let count = 1; count <= MOST_EXHAUSTED + 2; count++) {
+      assert.equal(attempts.isStopped("k8s"), count > MOST_EXHAUSTED);
+      attempts.decided(held(), "exhausted");
+    }
+    assert.equal(lines.filter(({ event, level }) => event === "queue stopped" && level === "error").length, 1);
+    assert.equal(attempts.isStopped("another"), false);
+    attempts.succeeded("k8s");
+    assert.equal(attempts.isStopped("k8s"), false);
+  });
+
+  it("count anew after each that an agent took", () => {
+    for (let count = 0; count < 2 * MOST_EXHAUSTED; count++) {
+      attempts.decided(held(), "exhausted");
+      if (count % 3 === 0) {
+        attempts.succeeded("k8s");
+      }
+    }
+    assert.equal(attempts.isStopped("k8s"), false);
+  });
+});
+
+describe("a report to Buildkite", () => {
+  const calls: string[] = [];
+  const giveUp = (state: string | undefined | Error, taken = true): Promise<string> => {
+    calls.length = 0;
+    const call = (name: string) => (uuid: string, words: string) => {
+      calls.push(`${name} ${uuid} ${words}`);
+      return Promise.resolve(taken);
+    };
+    const ask = (): Promise<string | undefined> =>
+      state instanceof Error ? Promise.reject(state) : Promise.resolve(state);
+    const client = { finish: call("finish"), notify: call("notify") };
+    return new Report(
+      client,
+      { ask },
+      createLog(() => undefined),
+      UNTIL_STOP,
+    ).giveUp("j", "why");
+  };
+
+  it("finishes a job that no agent has", async () => {
+    for (const state of ["scheduled", "reserved"]) {
+      assert.equal(await giveUp(state), "finished");
+      assert.deepEqual(calls, ["finish j why"]);
+    }
+    assert.equal(await giveUp("scheduled", false), "unneeded", "another replica was first");
+  });
+
+  it("writes a note where an agent has it", async () => {
+    for (const state of ["assigned", "accepted", "running"]) {
+      assert.equal(await giveUp(state), "noted");
+      assert.deepEqual(calls, ["notify j why"]);
+    }
+  });
+
+  it("says nothing of a job that is over, not known, or in a state that is not", async () => {
+    for (const state of ["canceled", "finished", "canceling", undefined, "half_asleep"]) {
+      assert.equal(await giveUp(state), "unneeded");
+      assert.deepEqual(calls, []);
+    }
+  });
+
+  it("leaves the job as it is when Buildkite cannot be asked", async () => {
+    assert.equal(await giveUp(new Error("away")), "unsaid");
+  });
+});
