@@ -52,17 +52,17 @@ export function complaintsOf({ scheduled, ranOnce, canceled, lost, twice, givenU
 /**
  * Longest time until a job had its Kubernetes Job, in seconds; null when one that was not canceled never had any.
  *
- * @param firstAt when each job's first Kubernetes Job was seen, epoch milliseconds by id.
+ * @param latestAt when each job's latest Kubernetes Job was seen, epoch milliseconds by id.
  * @param healing when the fault had ended: earlier waiting is the fault's, not the dispatcher's.
  */
 export function healedSeconds(
   jobs: Iterable<FakeJob>,
-  firstAt: ReadonlyMap<string, number>,
+  latestAt: ReadonlyMap<string, number>,
   healing: number,
 ): number | null {
   let longest = 0;
   for (const { id, state, scheduledAt } of jobs) {
-    const at = firstAt.get(id);
+    const at = latestAt.get(id);
     if (at === undefined && state !== "canceled") {
       return null;
     }

@@ -32,7 +32,7 @@ export interface FaultResult {
   /** Pods whose agent was refused its job. */
   readonly wastedPods: number;
   /**
-   * Longest time until a job had its Kubernetes Job, from the end of the fault or its own scheduling, whichever was later;
+   * Longest time until a job had its Kubernetes Job, the last one where it needed several, from the end of the fault or its own scheduling, whichever was later;
    * null: one that was not canceled never had any.
    */
   readonly healedSeconds: number | null;

@@ -61,7 +61,7 @@ function resultOf(row: FaultRow, system: FaultSystem, healing: number | undefine
     twice: outcomes.twice,
     overlappingPods: overlapping,
     wastedPods: agents.wastedPods,
-    healedSeconds: healedSeconds(fake.jobs(), jobsSeen.firstAt, healing ?? 0),
+    healedSeconds: healedSeconds(fake.jobs(), jobsSeen.latestAt, healing ?? 0),
     peakMiB: replicas.peakMiB,
     timeScale: row.timeScale,
     note: row.note,
