@@ -10,7 +10,7 @@ export interface HostState {
   links: readonly string[];
   /** Mount points, each as often as something is mounted there. */
   mounts: readonly string[];
-  /** Every folder of every cgroup hierarchy. */
+  /** The cgroup folders of labs, and those that a kubelet makes, wherever they are. Others come and go by themselves. */
   cgroups: readonly string[];
   /** Commands of the processes that belong to such a lab, with their ids. */
   processes: readonly string[];
@@ -21,6 +21,7 @@ export interface HostState {
 /** Programs that only a real node starts. */
 const programs = /^(containerd|containerd-shim-runc-v2|kubelet|kube-proxy|runc|ctr|dockerd|docker-proxy)$/;
 const settings = ["vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops"];
+const cgroupsOfLabs = new RegExp(`/(${cgroupPrefix}|kubepods)`);
 const runPattern = new RegExp(`/${cgroupPrefix}(\\d+)-\\d+-`);
 
 /**
@@ -31,7 +32,9 @@ export function readHostState(): HostState {
   return {
     links: links(),
     mounts: mounts(),
-    cgroups: folders(cgroupMount).filter((folder) => !isAnothers(runPattern.exec(folder)?.[1])),
+    cgroups: folders(cgroupMount).filter(
+      (folder) => cgroupsOfLabs.test(folder) && !isAnothers(runPattern.exec(folder)?.[1]),
+    ),
     processes: processes(),
     settings: settings.map((name) => `${name} = ${read(`/proc/sys/${name}`).trim()}`),
   };

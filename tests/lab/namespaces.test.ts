@@ -95,7 +95,7 @@ describe("namespaces of a lab's own", function () {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     it(`tells the program once to stop when the supervisor gets ${signal}, and waits for it`, async () => {
       const supervisor = await supervise(
-        `${untidy} count=0; trap 'count=$((count + 1))' TERM; while [ $count = 0 ]; do sleep 0.05; done; sleep 0.3; exit $((40 + count))`,
+        `count=0; trap 'count=$((count + 1))' TERM; ${untidy} while [ $count = 0 ]; do sleep 0.05; done; sleep 0.3; exit $((40 + count))`,
       );
       const exit = once(supervisor.process, "exit");
       supervisor.process.kill(signal);
