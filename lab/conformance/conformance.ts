@@ -5,14 +5,11 @@ import { CASES } from "./cases";
 import { type ConformanceCluster, startCluster } from "./cluster";
 import type { RealClusterOptions } from "../real-cluster";
 import { Meeting } from "./meeting";
-import { MODES, type Mode } from "./modes";
+import { MODES } from "./modes";
 import type { ConformanceOptions } from "./options";
 import { type CaseResult, type ConformanceResults, failuresOf, figuresOf } from "./results";
 import { runCase } from "./run-case";
 import { runSideBySide, type Work } from "./schedule";
-
-/** What the inner process gives the outer one, which adds what only it can see. */
-export type InnerResults = Omit<ConformanceResults, "leftovers" | "ok">;
 
 /** The cases that the options name. */
 export function chosenCases({ only }: Pick<ConformanceOptions, "only">): ConformanceCase[] {
@@ -108,9 +105,4 @@ export function judge(
 export async function writeConformance(folder: string, results: ConformanceResults): Promise<void> {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "conformance.json"), `${JSON.stringify(results, null, 2)}\n`);
-}
-
-/** The modes that were asked for, for messages. */
-export function modesText(modes: readonly Mode[]): string {
-  return modes.join(", ");
 }

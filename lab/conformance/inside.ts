@@ -4,7 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { inside } from "../namespaces";
 import { runConformance } from "./conformance";
 import type { ConformanceCluster } from "./cluster";
-import { getIngredients } from "./ingredients";
+import { getRealParts } from "../real-parts";
+import type { CaseResult } from "./results";
+import { versionsOf } from "./versions";
 import type { ConformanceOptions } from "./options";
 
 /** What main.ts tells it, as JSON in the first argument. */
@@ -12,6 +14,12 @@ export interface Told {
   readonly options: ConformanceOptions;
   /** Where the results go. */
   readonly resultsFile: string;
+}
+
+/** What it writes there, as JSON. */
+export interface InnerResults {
+  readonly cases: readonly CaseResult[];
+  readonly versions: Readonly<Record<string, string>>;
 }
 
 const print = (line: string) => process.stdout.write(`${line}\n`);
@@ -28,7 +36,8 @@ async function main(): Promise<number> {
     stopping.abort(new Error("interrupted"));
   });
   const { signal } = stopping;
-  const { parts, packages, images } = await getIngredients(() => undefined, signal);
+  // From the caches: main.ts has seen to that.
+  const real = await getRealParts({ print: () => undefined, signal });
   const keep = async (cluster: ConformanceCluster) => {
     print(`left running until Ctrl-C: KUBECONFIG of an administrator, in these namespaces, is in ${place.workDir}`);
     print(`logs: ${[...cluster.node.logs, ...cluster.disturbedNode.logs].join(" ")}`);
@@ -37,8 +46,8 @@ async function main(): Promise<number> {
     }
   };
   const { workDir, cgroup } = place;
-  const setting = { parts, packages, images, workDir, cgroup, signal, print };
-  const results = await runConformance(options, setting, keep);
+  const cases = await runConformance(options, { ...real, workDir, cgroup, signal, print }, keep);
+  const results: InnerResults = { cases, versions: versionsOf(real) };
   await writeFile(resultsFile, JSON.stringify(results));
   return signal.aborted ? 130 : 0;
 }

@@ -1,20 +1,13 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  cgroupVersion,
-  compareHostState,
-  newRunId,
-  readHostState,
-  runInNamespaces,
-  whyNoNamespaces,
-} from "../namespaces";
+import { runInnerProgram } from "../inner-program";
+import { cgroupVersion, whyNoNamespaces } from "../namespaces";
 import { CASES } from "./cases";
 import { chosenCases, judge, writeConformance } from "./conformance";
-import { getIngredients, versionsOf } from "./ingredients";
-import type { Told } from "./inside";
+import type { InnerResults, Told } from "./inside";
 import { type ConformanceOptions, HELP, readOptions, UsageError } from "./options";
-import type { CaseResult, ConformanceResults } from "./results";
+import type { ConformanceResults } from "./results";
 import { caseTable, figureTable, markdownTables } from "./table";
 
 const print = (line: string) => process.stdout.write(`${line}\n`);
@@ -69,40 +62,26 @@ async function main(): Promise<number> {
 
 async function run(options: ConformanceOptions, signal: AbortSignal): Promise<ConformanceResults> {
   const startedAt = new Date();
-  // Inside there is no network: all that is had from elsewhere is got here.
-  const ingredients = await getIngredients(print, signal);
-  const before = readHostState();
-  const runId = await newRunId();
   const folder = await mkdtemp(join(tmpdir(), "buildkite-scale-to-zero-conformance-"));
   const resultsFile = join(folder, "results.json");
   try {
     const told: Told = { options, resultsFile };
-    const code = await runInNamespaces({
-      argv: [process.execPath, ...process.execArgv, join(__dirname, "inside.ts"), JSON.stringify(told)],
-      runId,
-      workDir: join(folder, "work"),
-      signal,
-      print,
-    });
-    const cases = JSON.parse(await readFile(resultsFile, "utf8").catch(() => "[]")) as CaseResult[];
-    const leftovers = compareHostState(before, readHostState());
+    const script = join(__dirname, "inside.ts");
+    const end = await runInnerProgram({ script, arguments: [JSON.stringify(told)], signal, print });
+    const text = await readFile(resultsFile, "utf8").catch(() => undefined);
+    const { cases, versions } = text === undefined ? { cases: [], versions: {} } : (JSON.parse(text) as InnerResults);
     const results = judge(cases, {
       startedAt: startedAt.toISOString(),
       seconds: Math.round((Date.now() - startedAt.getTime()) / 1000),
-      repeat: options.repeat,
-      cgroup: `v${cgroupVersion()}`,
-      versions: versionsOf(ingredients),
-      skipped: [],
-      leftovers,
-      note: NOTE,
+      ...{ repeat: options.repeat, cgroup: `v${cgroupVersion()}`, versions, skipped: [] },
+      ...{ leftovers: end.leftovers, note: NOTE },
     });
-    const expected = chosenCases(options).length * options.modes.length * options.repeat;
-    const missing = signal.aborted
-      ? "interrupted"
-      : `${expected - cases.length} cases gave no result (exit code ${code})`;
-    return cases.length === expected && !signal.aborted
-      ? results
-      : { ...results, ok: false, failures: [...results.failures, missing] };
+    const missing = chosenCases(options).length * options.modes.length * options.repeat - cases.length;
+    if (missing === 0 && !signal.aborted) {
+      return results;
+    }
+    const why = signal.aborted ? "interrupted" : `${missing} cases gave no result (exit code ${end.exitCode})`;
+    return { ...results, ok: false, failures: [...results.failures, why] };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
