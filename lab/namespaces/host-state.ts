@@ -18,8 +18,6 @@ export interface HostState {
   settings: readonly string[];
 }
 
-/** Programs that only a real node starts. */
-const programs = /^(containerd|containerd-shim-runc-v2|kubelet|kube-proxy|runc|ctr|dockerd|docker-proxy)$/;
 const settings = ["vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops"];
 const cgroupsOfLabs = new RegExp(`/(${cgroupPrefix}|kubepods)`);
 const runPattern = new RegExp(`/${cgroupPrefix}(\\d+)-\\d+-`);
@@ -103,10 +101,10 @@ function processes(): string[] {
     // What runs in a container has a process namespace of its own, but tells by its cgroup.
     const inCgroup = runPattern.exec(read(`/proc/${pid}/cgroup`))?.[1];
     const supervisor = supervisorIn(command) ?? supervisors.get(namespace) ?? inCgroup;
-    if (isAnothers(supervisor)) return [];
-    const program = command[0]?.split("/").at(-1) ?? "";
-    const ours = supervisor !== undefined || programs.test(program);
-    return ours ? [`${pid} ${command.join(" ").trim().slice(0, 120)}`] : [];
+    // By name nothing can be told: the machine may have a containerd of its own.
+    return supervisor !== undefined && !isAnothers(supervisor)
+      ? [`${pid} ${command.join(" ").trim().slice(0, 120)}`]
+      : [];
   });
 }
 
