@@ -120,6 +120,7 @@ async function produce(
   await unpackPackages(
     sets.host.map(({ file }) => join(archives, file)),
     root,
+    env,
     signal,
   );
   await writeTools(root, join(folder, "tools"), rootName);
