@@ -32,7 +32,7 @@ const containerd: CatalogueEntry = {
     ldflags: [`-X github.com/containerd/containerd/v2/version.Version=${containerdVersion}`],
     // Snapshotters for file systems and devices that no node of the lab has.
     tags: ["no_btrfs", "no_devmapper", "no_zfs"],
-    seconds: 150,
+    seconds: 110,
   },
   megabytes: 35,
 };
