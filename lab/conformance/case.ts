@@ -81,7 +81,7 @@ export interface ConformanceCase {
   readonly blow?: (run: CaseRun) => Promise<void>;
   /** When nothing more can happen, while the pod's object is still there where it was not deleted. */
   readonly look?: (run: CaseRun, seen: Observation) => Promise<void> | void;
-  /** How long it may take to end by itself after the blow, in seconds; default 60. */
+  /** How long it may take to end by itself after the blow, in seconds; default 150. */
   readonly patience?: number;
   /** How long the post's pod is watched after its agent has gone, in seconds; default 15. */
   readonly postWindow?: number;

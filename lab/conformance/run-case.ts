@@ -73,7 +73,7 @@ async function createJob(
 }
 
 /** Waits until nothing more can happen, or it has taken too long. */
-async function settle(run: Run, { patience = 60, postWindow = 15 }: ConformanceCase): Promise<void> {
+async function settle(run: Run, { patience = 150, postWindow = 15 }: ConformanceCase): Promise<void> {
   const deadline = Date.now() + patience * 1000;
   for (;;) {
     const seen = run.observe();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { FakeJob } from "../../lab/buildkite";
+import { dockerdStartOf } from "../../lab/conformance/dockerd-log";
 import { differences } from "../../lab/conformance/expected";
 import {
   agentExitOf,
@@ -137,5 +138,20 @@ describe("what a conformance case expects", () => {
     assert.equal(differences({ podPhase: ["Failed"], agentExit: /^1$/, agentCode: [1, 2] }, WELL).length, 3);
     assert.match(differences({ agentCode: "none" }, WELL)[0] ?? "", /was not to begin/);
     assert.deepEqual(differences({ agentCode: "none" }, { ...WELL, agent: { instances: 0 } }), []);
+  });
+});
+
+describe("dockerd's own log", () => {
+  const line = (time: string, message: string) => `time="2026-01-01T00:00:${time}Z" level=info msg="${message}"`;
+
+  it("tells when it started and when it answered", () => {
+    const log = [line("01.100", "Starting up"), line("01.2", "loading"), line("01.550", "API listen on /run/d.sock")];
+    const start = dockerdStartOf(log.join("\n"));
+    assert.equal((start?.listeningAt ?? 0) - (start?.startingUpAt ?? 0), 450);
+  });
+
+  it("may not have got that far", () => {
+    assert.equal(dockerdStartOf(line("01.100", "Starting up")), undefined);
+    assert.equal(dockerdStartOf(""), undefined);
   });
 });

@@ -46,7 +46,14 @@ export const ENDS: readonly ConformanceCase[] = [
       ].join("\n"),
     }),
     // What still runs inside is stopped, within the limit that derives from the pod's grace period.
-    expected: () => ({ ...ENDED_WELL, agentExit: "0", dindCode: 0, dindEnd: 9_000, podEnd: POD_ENDS + 8_000 }),
+    expected: () => ({
+      ...ENDED_WELL,
+      agentExit: "0",
+      dindCode: 0,
+      dindEnd: 9_000,
+      podEnd: POD_ENDS + 8_000,
+      jobEnd: 20_000,
+    }),
     documented: {
       ...{ agentCode: 0, agentExit: "0", dindEnd: 7_000, podEnd: 9_000, jobResult: "Complete" },
       because: "the orphan is killed with dind's namespace, without a stop",

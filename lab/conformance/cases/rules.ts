@@ -2,12 +2,12 @@ import type { Expected } from "../expected";
 import type { Mode } from "../modes";
 
 /**
- * Bounds, in milliseconds, for a machine with four pods at one time; the aims are tighter, and are held against medians
- * of cases that run alone.
+ * Bounds, in milliseconds, for a busy machine with several pods at one time: what is broken misses them by far. The aims
+ * are tighter, and are held against medians of cases that run alone.
  */
-export const DIND_ENDS: Readonly<Record<Mode, number>> = { post: 4_000, "shared-volume": 1_500, native: 4_000 };
-export const POD_ENDS = 6_000;
-export const JOB_ENDS = 8_000;
+export const DIND_ENDS: Readonly<Record<Mode, number>> = { post: 4_000, "shared-volume": 3_000, native: 6_000 };
+export const POD_ENDS = 9_000;
+export const JOB_ENDS = 12_000;
 /** From the pod's deletion, or a signal, to Buildkite. */
 export const BUILDKITE_KNOWS = 5_000;
 

@@ -1,4 +1,5 @@
 import type { CaseRun, ConformanceCase } from "../case";
+import { dockerdStartOf } from "../dockerd-log";
 import { dockerdWrapper } from "../template";
 import { dindEnds, ENDED_WELL, POD_ENDS } from "./rules";
 
@@ -58,7 +59,15 @@ export const STARTS: readonly ConformanceCase[] = [
     name: "job never starts before docker info answers",
     measured: true,
     build: () => ({ command: "docker info >/dev/null && echo answered" }),
-    look: gateHeld,
+    look: async (run, seen) => {
+      gateHeld(run);
+      // What bounds the first answer: the entrypoint before dockerd, or dockerd itself.
+      const start = dockerdStartOf(await run.containerLog("dind"));
+      if (start !== undefined && seen.dind.startedAt !== undefined) {
+        const entrypoint = Math.round(start.startingUpAt - seen.dind.startedAt);
+        run.notes.push(`entrypoint ${entrypoint} ms, dockerd ${start.listeningAt - start.startingUpAt} ms`);
+      }
+    },
     expected: (mode) => ({ ...ENDED_WELL, agentExit: "0", ...dindEnds(mode) }),
     documented: {
       ...{ agentCode: 0, agentExit: "1", dindEnd: 7_000 },
