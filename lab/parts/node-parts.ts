@@ -52,7 +52,7 @@ const buildkiteAgent: CatalogueEntry = {
       archive: { files: ["./buildkite-agent"] },
     };
   },
-  build: { module: "buildkite-agent", package: "github.com/buildkite/agent/v3", ldflags: [], seconds: 120 },
+  build: { module: "buildkite-agent", package: "github.com/buildkite/agent/v3", ldflags: [], seconds: 190 },
   megabytes: 20,
 };
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { chmod, mkdir, mkdtemp, readFile, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { getPackages, type DebianPackages } from "../../lab/debian";
+import { getPackages, whyNoPackages, type DebianPackages } from "../../lab/debian";
 import { baseInAgent, buildImages, type Image, type Images } from "../../lab/images";
 import { digestOf } from "../../lab/images/archive";
 import { runChild } from "../../lab/parts/child";
@@ -25,9 +25,11 @@ describe("the lab's images", function () {
 
   before(async function () {
     base = await mkdtemp(join(tmpdir(), "images-test-"));
-    const apt = await runChild("apt-get", ["--version"]).catch(() => undefined);
-    // Where there is no apt there is no real node either.
-    if (process.platform !== "linux" || apt?.code !== 0) return this.skip();
+    const reason = whyNoPackages();
+    if (reason !== undefined) {
+      Object.assign(this, { skipReason: reason });
+      return this.skip();
+    }
     packages = await getPackages({ print: console.log });
     for (const name of parts) await writePart(name, `the real ${name}`);
     lines = [];
