@@ -34,6 +34,9 @@ export async function runConformance(
     for (let round = 1; round <= options.repeat && !signal.aborted; round++) {
       const works = cases.flatMap((definition) =>
         worksOf(cluster, definition, options, round, (result) => {
+          if (signal.aborted) {
+            return;
+          }
           results.push(result);
           print(progressLine(result, results.length, cases.length * options.modes.length * options.repeat));
         }),

@@ -55,9 +55,16 @@ async function main(): Promise<number> {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     return interrupted.signal.aborted ? 130 : 1;
   }
+  if (interrupted.signal.aborted && !options.keep) {
+    // A whole run's results stay where they are.
+    results.leftovers.forEach((one) => {
+      print(`FAILED  left on the machine: ${one}`);
+    });
+    return 130;
+  }
   await writeConformance(options.out, results);
   await summarize(options, results);
-  return interrupted.signal.aborted && !options.keep ? 130 : results.ok ? 0 : 1;
+  return results.ok ? 0 : 1;
 }
 
 async function run(options: ConformanceOptions, signal: AbortSignal): Promise<ConformanceResults> {
@@ -77,10 +84,10 @@ async function run(options: ConformanceOptions, signal: AbortSignal): Promise<Co
       ...{ leftovers: end.leftovers, note: NOTE },
     });
     const missing = chosenCases(options).length * options.modes.length * options.repeat - cases.length;
-    if (missing === 0 && !signal.aborted) {
+    if (missing === 0) {
       return results;
     }
-    const why = signal.aborted ? "interrupted" : `${missing} cases gave no result (exit code ${end.exitCode})`;
+    const why = `${missing} cases gave no result (exit code ${end.exitCode})`;
     return { ...results, ok: false, failures: [...results.failures, why] };
   } finally {
     await rm(folder, { recursive: true, force: true });

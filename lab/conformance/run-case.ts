@@ -49,9 +49,10 @@ export async function runCase(
   }
   const seen = run.observe();
   const running = stillRunning(seen);
-  let stuck: string[];
+  let stuck: string[] = [];
   try {
-    stuck = await removeRun(cluster.client, cluster.watch, run.jobName, seen.pod?.uid);
+    // After an interruption everything goes at once.
+    stuck = cluster.signal.aborted ? [] : await removeRun(cluster.client, cluster.watch, run.jobName, seen.pod?.uid);
   } catch (error) {
     stuck = [`could not be removed: ${error instanceof Error ? error.message : String(error)}`];
   }

@@ -1,3 +1,4 @@
+import { baseInAgent } from "../../images";
 import { ENDLESS, type CaseRun, type ConformanceCase } from "../case";
 import { DIND_ENDS, dindEnds, ENDED_WELL, KILLED, POD_ENDS } from "./rules";
 
@@ -86,7 +87,7 @@ export const DEATHS: readonly ConformanceCase[] = [
     build: () => ({
       command: [
         "until docker info >/dev/null 2>&1; do sleep 0.2; done",
-        "docker load --quiet --input /opt/lab/busybox.tar",
+        `docker load --quiet --input ${baseInAgent}`,
         "docker run --rm localhost/busybox:lab sh -c 'echo inside; sleep 600'",
       ].join("\n"),
     }),

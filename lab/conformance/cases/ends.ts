@@ -1,3 +1,4 @@
+import { baseInAgent } from "../../images";
 import type { ConformanceCase } from "../case";
 import { dindEnds, ENDED_WELL, POD_ENDS } from "./rules";
 
@@ -39,7 +40,7 @@ export const ENDS: readonly ConformanceCase[] = [
     build: () => ({
       command: [
         "until docker info >/dev/null 2>&1; do sleep 0.2; done",
-        "docker load --quiet --input /opt/lab/busybox.tar",
+        `docker load --quiet --input ${baseInAgent}`,
         "docker run --detach --name orphan localhost/busybox:lab sleep 3600",
         "setsid sleep 3600 >/dev/null 2>&1 </dev/null &",
         "echo begun",

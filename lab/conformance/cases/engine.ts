@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
+import { baseInAgent } from "../../images";
 import type { CaseRun, ConformanceCase } from "../case";
 import { dindEnds, ENDED_WELL } from "./rules";
 
 const READY = "until docker info >/dev/null 2>&1; do sleep 0.2; done";
-const LOAD = "docker load --quiet --input /opt/lab/busybox.tar";
+const LOAD = `docker load --quiet --input ${baseInAgent}`;
 const BASE = "localhost/busybox:lab";
 /** Less than dind's limit, and more than the agent's. */
 const SMALL_DIND = { agent: { cpu: "50m", memory: "256Mi" }, dind: { cpu: "50m", memory: "300Mi" } };

@@ -1,5 +1,6 @@
+import { baseInAgent } from "../../images";
 import { ENDLESS, type CaseRun, type ConformanceCase } from "../case";
-import { BUILDKITE_KNOWS, DIND_ENDS, dindEnds, ENDED_WELL } from "./rules";
+import { BUILDKITE_KNOWS, DIND_ENDS, dindEnds, ENDED_WELL, POD_ENDS } from "./rules";
 
 const STOPPED = "-1 (agent_stop)";
 const DEAF =
@@ -26,22 +27,31 @@ export const STOPS: readonly ConformanceCase[] = [
     },
     expected: (mode) => ({
       ...{ agentExit: STOPPED, agentCode: 0, dindCode: 0, buildkiteKnows: BUILDKITE_KNOWS, dindEnd: DIND_ENDS[mode] },
-      ...{ podEnd: 6_000, podPhase: /deleted$/, jobResult: ["Failed", "Complete"] },
+      ...{ podEnd: POD_ENDS, podPhase: /deleted$/, jobResult: ["Failed", "Complete"] },
     }),
     patience: 60,
     documented: { agentCode: 137, buildkiteKnows: "never", because: DEAF },
   },
   {
-    name: "SIGTERM to the pod, the job ignores it",
+    name: "SIGTERM to the pod, job and inner container ignore it",
     longest: 45,
-    // The agent kills such a job after its own grace period, and all of it fits into the pod's.
-    build: () => ({ command: "trap '' TERM; echo begun; while :; do sleep 1; done" }),
+    // The agent kills such a job after its own grace period, dind stops what runs inside after its; all fits the pod's.
+    build: () => ({
+      command: [
+        "until docker info >/dev/null 2>&1; do sleep 0.2; done",
+        `docker load --quiet --input ${baseInAgent}`,
+        "docker run --detach localhost/busybox:lab sleep 3600",
+        "trap '' TERM",
+        "echo begun",
+        "while :; do sleep 1; done",
+      ].join("\n"),
+    }),
     blow: async (run) => {
       await run.untilLogged("begun");
       run.act();
       await remove(run, `/api/v1/namespaces/${run.namespace}/pods/${run.pod()?.name ?? ""}`);
     },
-    // cancel-grace-period 8 s (7 to the job's SIGKILL, one more to the agent's own end), then dockerd's 5 s, of 30.
+    // Of 30 s: the job is killed after 7, the agent leaves within 9 in all, and dind within 7 more, by itself.
     expected: () => ({
       agentExit: STOPPED,
       agentCode: 0,
@@ -63,7 +73,7 @@ export const STOPS: readonly ConformanceCase[] = [
     },
     expected: (mode) => ({
       ...{ agentExit: STOPPED, agentCode: 0, dindCode: 0, buildkiteKnows: BUILDKITE_KNOWS + 1_000 },
-      ...{ dindEnd: DIND_ENDS[mode], podEnd: 6_000, podPhase: /deleted$/, jobResult: "deleted" },
+      ...{ dindEnd: DIND_ENDS[mode], podEnd: POD_ENDS, podPhase: /deleted$/, jobResult: "deleted" },
     }),
     documented: { agentCode: 137, buildkiteKnows: "never", jobResult: "deleted", because: DEAF },
   },
