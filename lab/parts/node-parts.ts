@@ -70,7 +70,7 @@ const dockerd: CatalogueEntry = {
       `-X github.com/moby/moby/v2/dockerversion.GitCommit=${mobyVersion}`,
       "-X github.com/moby/moby/v2/dockerversion.BuildTime=unknown",
     ],
-    seconds: 120,
+    seconds: 170,
   },
   megabytes: 30,
 };
@@ -89,7 +89,7 @@ const docker: CatalogueEntry = {
     ],
     // Its module has no go.mod, for which Go assumes a language of long ago.
     gcflags: "github.com/docker/cli/...=-lang=go1.26",
-    seconds: 40,
+    seconds: 30,
   },
   megabytes: 15,
 };
