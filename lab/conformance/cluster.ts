@@ -11,6 +11,9 @@ import { DOCKERD_WRAPPERS, NAMESPACE, TOKEN_SECRET } from "./template";
 /** Documented are 180 s; nobody here waits that long to see that nobody told Buildkite. */
 export const AGENT_LOST_SECONDS = 15;
 
+/** What pods' interfaces have: the default of Google's networks, and not what dockerd takes by itself. */
+export const POD_MTU = 1460;
+
 /** Everything the cases need, running. */
 export interface ConformanceCluster {
   readonly client: KubernetesClient;
@@ -66,6 +69,7 @@ export async function startCluster(options: RealClusterOptions): Promise<Conform
       real.startNode({ ...request, name: "builds" }),
       real.startNode({ ...request, name: "disturbed" }),
     ]);
+    await Promise.all([node.setPodMtu(POD_MTU), disturbedNode.setPodMtu(POD_MTU)]);
     await createObjects(real, agentToken);
     const watch = new PodWatch(client, NAMESPACE);
     stops.push(() => {

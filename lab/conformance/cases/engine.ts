@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { baseInAgent } from "../../images";
 import type { CaseRun, ConformanceCase } from "../case";
+import { POD_MTU } from "../cluster";
 import { dindEnds, ENDED_WELL } from "./rules";
 
 const READY = "until docker info >/dev/null 2>&1; do sleep 0.2; done";
@@ -9,8 +10,6 @@ const BASE = "localhost/busybox:lab";
 /** Less than dind's limit, and more than the agent's. */
 const SMALL_DIND = { agent: { cpu: "50m", memory: "256Mi" }, dind: { cpu: "50m", memory: "300Mi" } };
 const POST_MTU = 1500;
-/** A VPC's default on Google's network. */
-const MTU = 1460;
 
 /** What must hold of the engine, and of what runs in it. */
 export const ENGINE: readonly ConformanceCase[] = [
@@ -71,7 +70,6 @@ export const ENGINE: readonly ConformanceCase[] = [
   },
   {
     name: "networks inside take the pod's MTU (1460)",
-    prepare: (run) => run.node.setPodMtu(MTU),
     build: () => ({
       command: [
         READY,
@@ -84,8 +82,8 @@ export const ENGINE: readonly ConformanceCase[] = [
     look: (run) => {
       for (const network of ["default", "own"]) {
         const seen = new RegExp(`^${network} ([0-9]+)$`, "m").exec(run.log())?.[1];
-        if (seen !== String(MTU)) {
-          run.faults.push(`MTU of the ${network} network is ${seen ?? "unknown"}, not ${MTU}`);
+        if (seen !== String(POD_MTU)) {
+          run.faults.push(`MTU of the ${network} network is ${seen ?? "unknown"}, not ${POD_MTU}`);
         }
       }
     },
