@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { whyNoPackages } from "../debian";
 import { runInnerProgram } from "../inner-program";
 import { cgroupVersion, whyNoNamespaces } from "../namespaces";
 import { CASES } from "./cases";
@@ -33,7 +34,7 @@ async function main(): Promise<number> {
     print(HELP);
     return 0;
   }
-  const reason = whyNoNamespaces();
+  const reason = whyNoNamespaces() ?? whyNoPackages();
   if (reason !== undefined) {
     await writeConformance(options.out, skippedAll(options, reason));
     process.stderr.write(`npm run conformance cannot run here: ${reason}\n`);
