@@ -1,4 +1,4 @@
-import type { Mode } from "./modes";
+import { MODES, type Mode } from "./modes";
 import type { Times } from "./observation";
 import { spreadOf, type Spread } from "./statistics";
 
@@ -47,7 +47,8 @@ export interface Figure {
   readonly figure: string;
   /** Milliseconds; undefined where there is none for that mode. */
   readonly aim: Partial<Record<Mode, number>>;
-  readonly measured: Partial<Record<Mode, Spread>>;
+  /** Null where the mode ran and the moment never came; missing where the mode did not run. */
+  readonly measured: Partial<Record<Mode, Spread | null>>;
 }
 
 /** What out/conformance.json holds. */
@@ -140,14 +141,11 @@ const FIGURES: readonly FigureRule[] = [
 /** The figures that are to be beaten, of everything that was measured. */
 export function figuresOf(cases: readonly CaseResult[]): Figure[] {
   return FIGURES.map(({ figure, time, cases: names, aim }) => {
-    const measured: Partial<Record<Mode, Spread>> = {};
-    for (const mode of ["post", "shared-volume", "native"] as const) {
-      const values = cases
-        .filter((result) => result.mode === mode && names.includes(result.case))
-        .flatMap((result) => result[time] ?? []);
-      const spread = spreadOf(values);
-      if (spread !== undefined) {
-        measured[mode] = spread;
+    const measured: Partial<Record<Mode, Spread | null>> = {};
+    for (const mode of MODES) {
+      const rows = cases.filter((result) => result.mode === mode && names.includes(result.case));
+      if (rows.length > 0) {
+        measured[mode] = spreadOf(rows.flatMap((result) => result[time] ?? [])) ?? null;
       }
     }
     return { figure, aim, measured };

@@ -84,9 +84,9 @@ function aimText(aim: Figure["aim"]): string {
   return shared === native ? text(native) : `${text(shared)} / ${text(native)}`;
 }
 
-function cell(spread: Spread | undefined, aim: number | undefined): string {
-  if (spread === undefined) {
-    return "never";
+function cell(spread: Spread | null | undefined, aim: number | undefined): string {
+  if (spread === undefined || spread === null) {
+    return spread === null ? "never" : "-";
   }
   const missed = aim !== undefined && spread.median > aim ? `, aim ${seconds(aim)}` : "";
   return `${spreadText(spread)}${missed}`;
