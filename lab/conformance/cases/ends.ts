@@ -51,7 +51,7 @@ export const ENDS: readonly ConformanceCase[] = [
       ...ENDED_WELL,
       agentExit: "0",
       dindCode: 0,
-      dindEnd: 9_000,
+      dindEnd: 12_000,
       podEnd: POD_ENDS + 8_000,
       jobEnd: 20_000,
     }),

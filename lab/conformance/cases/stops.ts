@@ -57,7 +57,7 @@ export const STOPS: readonly ConformanceCase[] = [
       agentCode: 0,
       dindCode: 0,
       buildkiteKnows: 12_000,
-      dindEnd: 7_000,
+      dindEnd: 12_000,
       podPhase: /deleted$/,
     }),
     documented: { agentCode: 137, buildkiteKnows: "never", because: DEAF },
