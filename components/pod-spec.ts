@@ -32,13 +32,13 @@ export interface GracePeriods {
   readonly pod: number;
   /** BUILDKITE_CANCEL_GRACE_PERIOD: until a canceled job is killed; the agent itself leaves one second later. */
   readonly cancel: number;
-  /** dockerd `--shutdown-timeout`: for the containers that still run inside. */
-  readonly dockerShutdown: number;
+  /** From SIGTERM to SIGKILL for the containers that still run inside dind when the agent has ended. */
+  readonly innerStop: number;
 }
 
-/** Half of the grace period for the job, at most 10 s; then dockerd, at most 5 s: both fit Spot's 15 s, too. */
+/** Half of the grace period for the job, at most 8 s; then what runs inside dind, at most 5 s: both fit Spot's 15 s, too. */
 export function gracePeriods(pod: number): GracePeriods {
-  return { pod, cancel: Math.min(8, Math.floor(pod / 2)), dockerShutdown: Math.min(5, Math.floor(pod / 4)) };
+  return { pod, cancel: Math.min(8, Math.floor(pod / 2)), innerStop: Math.min(5, Math.floor(pod / 4)) };
 }
 
 /** Variables that the template itself sets; a caller's `env` must leave them alone. */
@@ -81,12 +81,12 @@ export function buildPodSpec(args: DindJobTemplateArgs): PodSpec {
 }
 
 function containersOf(args: DindJobTemplateArgs, grace: GracePeriods): Pick<PodSpec, "initContainers" | "containers"> {
-  const dind = dindContainer(args, grace);
+  const dind = dindContainer(args);
   const agent = agentContainer(args, grace);
   const innerCgroups = args.innerCgroups ?? "engine";
   if (isSharedVolume(args)) {
     const lifeline = { name: "lifeline", mountPath: LIFELINE_PATH };
-    const script = sharedVolumeDindScript(innerCgroups, grace.dockerShutdown);
+    const script = sharedVolumeDindScript(innerCgroups, grace.innerStop);
     return {
       containers: [
         // First, so that dockerd starts while the agent's image is still being pulled.
@@ -105,7 +105,7 @@ function containersOf(args: DindJobTemplateArgs, grace: GracePeriods): Pick<PodS
       {
         ...dind,
         restartPolicy: "Always",
-        command: shell(nativeDindScript(innerCgroups, grace.dockerShutdown)),
+        command: shell(nativeDindScript(innerCgroups, grace.innerStop)),
         startupProbe: {
           exec: { command: ["/bin/sh", "-c", ENGINE_PROBE] },
           periodSeconds: 1,
@@ -129,7 +129,7 @@ function shell(script: string): string[] {
 
 type Container = Omit<k8s.types.input.core.v1.Container, "volumeMounts"> & { readonly volumeMounts: VolumeMount[] };
 
-function dindContainer(args: DindJobTemplateArgs, grace: GracePeriods): Container {
+function dindContainer(args: DindJobTemplateArgs): Container {
   return {
     name: DIND_CONTAINER,
     image: args.dindImage ?? IMAGES.dind,
@@ -137,7 +137,6 @@ function dindContainer(args: DindJobTemplateArgs, grace: GracePeriods): Containe
       "dockerd",
       `--host=${DOCKER_HOST}`,
       `--group=${DOCKER_GROUP}`,
-      `--shutdown-timeout=${grace.dockerShutdown}`,
       ...(args.registryMirrors ?? []).map((mirror) => `--registry-mirror=${mirror}`),
       ...(args.defaultAddressPools ?? []).map(({ base, size }) => `--default-address-pool=base=${base},size=${size}`),
     ],

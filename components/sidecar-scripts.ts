@@ -42,21 +42,16 @@ const POD_CGROUP_OPTIONS = [
 const OOM_SCORE = "echo 0 2>/dev/null >/proc/self/oom_score_adj || :";
 
 /** What both modes do at the end of the agent, and how they start dockerd. */
-function engineScript(innerCgroups: "engine" | "pod", shutdownSeconds: number): string[] {
+function engineScript(innerCgroups: "engine" | "pod", stopSeconds: number): string[] {
   return [
     OOM_SCORE,
     ...MTU_OPTIONS,
     ...(innerCgroups === "pod" ? POD_CGROUP_OPTIONS : []),
-    'alive() { kill -0 "$1" 2>/dev/null; }',
     "leave() {",
-    // With nothing running inside there is nothing to save: dockerd's own stop sleeps for a second (moby, stopDaemon).
-    '  inside=$(timeout 5 docker ps --quiet 2>/dev/null) && [ -z "$inside" ] && exit 0',
-    '  kill "$engine" 2>/dev/null || :',
-    `  rounds=${(shutdownSeconds + 5) * 20}`,
-    '  while alive "$engine" && [ "$rounds" -gt 0 ]; do',
-    "    rounds=$((rounds - 1))",
-    "    sleep 0.05",
-    "  done",
+    // Only the build's containers are worth a stop in order. dockerd is not: it would wait longer for them than it was told
+    // (for each its own time-out and 5 s more), and then a second for its containerd (moby, stopDaemon).
+    "  inside=$(timeout 5 docker ps --quiet 2>/dev/null) || inside=",
+    `  [ -z "$inside" ] || timeout ${stopSeconds + 2} docker stop -t ${stopSeconds} $inside >/dev/null 2>&1 || :`,
     "  exit 0",
     "}",
   ];
@@ -69,12 +64,10 @@ const START_ENGINE = ['TINI_SUBREAPER=1 dockerd-entrypoint.sh "$@" &', "engine=$
  * dind as a native sidecar. The kubelet sends it SIGTERM once the agent has ended, however it ended: the shell stays as
  * first process to leave at once. A dockerd that dies by itself is the container's end, and the kubelet starts it anew.
  *
- * @param shutdownSeconds dockerd's own limit for the containers that still run inside.
+ * @param stopSeconds from SIGTERM to SIGKILL for the containers that still run inside.
  */
-export function nativeDindScript(innerCgroups: "engine" | "pod", shutdownSeconds: number): string {
-  return [...engineScript(innerCgroups, shutdownSeconds), "trap leave TERM", ...START_ENGINE, 'wait "$engine"'].join(
-    "\n",
-  );
+export function nativeDindScript(innerCgroups: "engine" | "pod", stopSeconds: number): string {
+  return [...engineScript(innerCgroups, stopSeconds), "trap leave TERM", ...START_ENGINE, 'wait "$engine"'].join("\n");
 }
 
 /** Ends well as soon as dockerd answers: a probe that waits sees it sooner than one that is repeated every second. */
@@ -85,12 +78,13 @@ export const ENGINE_PROBE = "until docker info >/dev/null 2>&1; do sleep 0.05; d
  * reads the end of file. As first process the shell hears no SIGTERM without a trap: once there is an agent it must not,
  * for a pod that is deleted still needs its engine until the agent has left.
  *
- * @param shutdownSeconds dockerd's own limit for the containers that still run inside.
+ * @param stopSeconds from SIGTERM to SIGKILL for the containers that still run inside.
  */
-export function sharedVolumeDindScript(innerCgroups: "engine" | "pod", shutdownSeconds: number): string {
+export function sharedVolumeDindScript(innerCgroups: "engine" | "pod", stopSeconds: number): string {
   return [
-    ...engineScript(innerCgroups, shutdownSeconds),
+    ...engineScript(innerCgroups, stopSeconds),
     `cd ${LIFELINE_PATH}`,
+    'alive() { kill -0 "$1" 2>/dev/null; }',
     'give_up() { echo "dind: $1" >&2; exit 1; }',
     "began=$(date +%s)",
     'limit() { [ $(($(date +%s) - began)) -lt "$1" ] || give_up "$2 within $1 s"; }',

@@ -1,5 +1,6 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { whyNoPackages } from "./debian";
 import { TEMPORARY_PREFIX } from "./leftovers";
 import { compareHostState, newRunId, readHostState, runInNamespaces, whyNoNamespaces } from "./namespaces";
 import { getRealParts } from "./real-parts";
@@ -27,7 +28,7 @@ export interface InnerEnd {
  * @throws with the reason and the way out where this machine cannot do it; what could not be had.
  */
 export async function runInnerProgram({ script, arguments: words, signal, print }: InnerProgram): Promise<InnerEnd> {
-  const reason = whyNoNamespaces();
+  const reason = whyNoNamespaces() ?? whyNoPackages();
   if (reason !== undefined) {
     throw new Error(reason);
   }

@@ -204,6 +204,13 @@ export class FakeBuildkite {
     this.board.cancel(this.board.job(id));
   }
 
+  /** Gives a scheduled job to an agent that does not exist: whoever else wants it is refused. */
+  take(id: string): void {
+    const other = this.board.register("another-agent", [], true);
+    other.connected = true;
+    this.board.acquire(this.board.job(id), other);
+  }
+
   /** Base URLs of the receivers; webhooks go to each in turn. */
   setWebhookTargets(urls: readonly string[]): void {
     this.webhooks.sender.setTargets(urls);

@@ -20,6 +20,8 @@ export class Apt {
   readonly #folder: string;
   readonly #env: NodeJS.ProcessEnv;
   readonly #signal: AbortSignal | undefined;
+  /** What an update complained about. It succeeds even when no source could be reached. */
+  #complaints = "";
 
   /** @param folder An empty folder, the caller's to remove. */
   constructor(folder: string, env: NodeJS.ProcessEnv, signal?: AbortSignal) {
@@ -36,12 +38,13 @@ export class Apt {
     await writeFile(join(this.#folder, "apt.conf"), configuration(this.#folder));
     const result = await this.#run(["update"]);
     if (result.code !== 0) throw failure("apt-get update", result);
+    this.#complaints = result.stderr.trim();
   }
 
   /** The packages and all they depend on, none of them more than once. */
   async resolve(names: readonly string[]): Promise<PackageVersion[]> {
     const result = await this.#run(["install", "--yes", "--print-uris", "--no-install-recommends", ...names]);
-    if (result.code !== 0) throw failure(`apt-get install --print-uris ${names.join(" ")}`, result);
+    if (result.code !== 0) throw failure(`apt-get install --print-uris ${names.join(" ")}`, result, this.#complaints);
     return parseUris(result.stdout);
   }
 
@@ -101,7 +104,16 @@ APT::Sandbox::User "";
 `;
 }
 
-function failure(what: string, result: ChildResult): Error {
-  const words = (result.stderr.trim() === "" ? result.stdout : result.stderr).trim().split("\n").slice(-8).join("\n  ");
-  return new Error(`${what} ended with ${result.code ?? "a signal"}:\n  ${words}`);
+function failure(what: string, result: ChildResult, complaints = ""): Error {
+  const last = (text: string) => text.trim().split("\n").slice(-8).join("\n  ");
+  const lines = [
+    `${what} ended with ${result.code ?? "a signal"}:`,
+    `  ${last(result.stderr.trim() === "" ? result.stdout : result.stderr)}`,
+  ];
+  if (complaints !== "") lines.push("before that apt-get update had said:", `  ${last(complaints)}`);
+  lines.push(
+    "The real node takes tools and the content of its images from this machine's package sources (/etc/apt):" +
+      " let it reach them, once.",
+  );
+  return new Error(lines.join("\n"));
 }

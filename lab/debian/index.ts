@@ -7,10 +7,12 @@ import { runChild } from "../parts/child";
 import { isExecutable } from "../parts/on-path";
 import { heartbeatMilliseconds, Progress } from "../parts/progress";
 import { Apt, type PackageVersion } from "./apt";
+import { whyNoPackages } from "./requirements";
 import { leftOut, packageSets, type PackageSet } from "./sets";
 import { writeTools } from "./tools";
 import { unpackPackages } from "./unpack";
 
+export { whyNoPackages } from "./requirements";
 export { packageSets, type PackageSet } from "./sets";
 
 /** A package archive in the cache. */
@@ -120,6 +122,7 @@ async function produce(
   await unpackPackages(
     sets.host.map(({ file }) => join(archives, file)),
     root,
+    env,
     signal,
   );
   await writeTools(root, join(folder, "tools"), rootName);
@@ -171,22 +174,13 @@ async function whatThisIs(
   env: NodeJS.ProcessEnv,
   signal: AbortSignal | undefined,
 ): Promise<{ distribution: string; architecture: string }> {
-  const need =
-    "The real node takes runc, iptables and the content of its images from a Debian or Ubuntu machine's packages";
-  if (process.platform !== "linux") throw new Error(`${need}; this is ${process.platform}.`);
-  const ask = async (command: string, commandArguments: string[]) => {
-    try {
-      const answer = await runChild(command, commandArguments, { env, signal });
-      if (answer.code === 0) return answer.stdout.trim();
-    } catch (error) {
-      signal?.throwIfAborted();
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    }
-    throw new Error(`${need}; here ${command} is missing or does not run. Use a machine with apt.`);
-  };
-  const architecture = await ask("dpkg", ["--print-architecture"]);
-  await ask("apt-get", ["--version"]);
-  await ask("dpkg-deb", ["--version"]);
+  const reason = whyNoPackages(env);
+  if (reason !== undefined) throw new Error(reason);
+  const answer = await runChild("dpkg", ["--print-architecture"], { env, signal });
+  const architecture = answer.stdout.trim();
+  if (answer.code !== 0 || architecture === "") {
+    throw new Error(`dpkg --print-architecture ended with ${answer.code ?? "a signal"}: ${answer.stderr.trim()}`);
+  }
   const release = await readFile("/etc/os-release", "utf8").catch(() => "");
   const field = (name: string) => new RegExp(`^${name}="?([^"\n]*)"?$`, "m").exec(release)?.[1];
   return { distribution: `${field("ID") ?? "linux"}-${field("VERSION_ID") ?? "unknown"}`, architecture };

@@ -36,14 +36,19 @@ rm -f "$root/.fsys.tar"
  * @param root An existing folder.
  * @throws with the words of dpkg-deb or tar.
  */
-export async function unpackPackages(archives: readonly string[], root: string, signal?: AbortSignal): Promise<void> {
+export async function unpackPackages(
+  archives: readonly string[],
+  root: string,
+  env: NodeJS.ProcessEnv,
+  signal?: AbortSignal,
+): Promise<void> {
   for (const name of merged) {
     await mkdir(join(root, "usr", name), { recursive: true });
     await symlink(`usr/${name}`, join(root, name)).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     });
   }
-  const result = await runChild("/bin/sh", ["-c", script, "unpack", root, ...archives], { signal });
+  const result = await runChild("/bin/sh", ["-c", script, "unpack", root, ...archives], { env, signal });
   if (result.code !== 0) {
     throw new Error(`Debian packages could not be unpacked into ${root}: ${result.stderr.trim().slice(-1000)}`);
   }

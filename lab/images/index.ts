@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { access, mkdir, readFile, readdir, rm } from "node:fs/promises";
+import { access, mkdir, readFile, readdir, rm, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { DebianPackages } from "../debian";
@@ -43,11 +43,14 @@ export interface BuildImagesOptions {
   print: (line: string) => void;
   /** Ends what is running and leaves nothing half-made. */
   signal?: AbortSignal;
-  /** HOME, BUILDKITE_LAB_CACHE, XDG_CACHE_HOME, and what Go reads. */
+  /** PATH, HOME, BUILDKITE_LAB_CACHE, XDG_CACHE_HOME, and what Go reads. */
   env?: NodeJS.ProcessEnv;
+  /** The Node.js binary for the node image. Tests put a small file here. */
+  node?: string;
 }
 
 const archiveName = "image.tar";
+const keptMilliseconds = 3 * 24 * 60 * 60 * 1000;
 
 /**
  * Builds the images of the lab out of parts and packages, without a container. Each is cached under a key made of all
@@ -67,16 +70,11 @@ export async function buildImages(options: BuildImagesOptions): Promise<Images> 
   const ingredients: Ingredients = {
     parts,
     packages,
-    node: await nodeBinary(),
+    node: options.node ?? (await nodeBinary()),
     modules: { agent: agentModule, moby: mobyModule },
   };
-  const builder = new Builder(
-    packages,
-    join(dirname(cacheFolder(env)), "images"),
-    await digestOfCode(),
-    progress,
-    signal,
-  );
+  const cache = join(dirname(cacheFolder(env)), "images");
+  const builder = new Builder(packages, cache, await digestOfCode(), progress, env, signal);
 
   const images = {
     pause: await builder.get("pause", pause),
@@ -100,6 +98,7 @@ class Builder {
     private readonly cache: string,
     private readonly code: string,
     private readonly progress: Progress,
+    private readonly env: NodeJS.ProcessEnv,
     private readonly signal: AbortSignal | undefined,
   ) {}
 
@@ -114,6 +113,7 @@ class Builder {
       );
     if (!(await isWhole())) {
       this.built += 1;
+      await removeOld(parent);
       await this.progress.step(`building the image ${recipe.reference}`, () =>
         addFolder(parent, key, isWhole, (folder) => this.#build(recipe, folder)),
       );
@@ -125,7 +125,7 @@ class Builder {
     const [root, work] = [join(folder, "root"), join(folder, "work")];
     await mkdir(root);
     await mkdir(work);
-    await fillRoot(recipe, this.packages, root, work, this.signal);
+    await fillRoot(recipe, this.packages, root, work, this.env, this.signal);
     const image = { ...recipe, architecture };
     await writeArchive(join(folder, archiveName), image, root, work, this.signal);
     await rm(root, { recursive: true, force: true });
@@ -148,6 +148,15 @@ class Builder {
     const digest = this.#digests.get(from) ?? digestOf(from, this.signal);
     this.#digests.set(from, digest);
     return { ...rest, digest: await digest };
+  }
+}
+
+/** Images of other code or content: somebody may still be using a young one, nobody an old one. */
+async function removeOld(parent: string): Promise<void> {
+  for (const name of await readdir(parent).catch(() => [])) {
+    const path = join(parent, name);
+    const age = Date.now() - (await stat(path).catch(() => ({ mtimeMs: Date.now() }))).mtimeMs;
+    if (age > keptMilliseconds) await rm(path, { recursive: true, force: true });
   }
 }
 

@@ -16,16 +16,17 @@ export async function fillRoot(
   packages: DebianPackages,
   root: string,
   work: string,
+  env: NodeJS.ProcessEnv,
   signal?: AbortSignal,
 ): Promise<void> {
   const archives = packages.archives(recipe.packages).map(({ path }) => path);
   if (recipe.only === undefined) {
-    await unpackPackages(archives, root, signal);
+    await unpackPackages(archives, root, env, signal);
   } else {
     const all = join(work, "all");
     await mkdir(all);
-    await unpackPackages(archives, all, signal);
-    await unpackPackages([], root, signal);
+    await unpackPackages(archives, all, env, signal);
+    await unpackPackages([], root, env, signal);
     for (const path of recipe.only) {
       await mkdir(dirname(join(root, path)), { recursive: true });
       await copyFile(join(all, path), join(root, path));

@@ -10,7 +10,7 @@ export interface HostState {
   links: readonly string[];
   /** Mount points, each as often as something is mounted there. */
   mounts: readonly string[];
-  /** Every folder of every cgroup hierarchy. */
+  /** The cgroup folders of labs, and those that a kubelet makes, wherever they are. Others come and go by themselves. */
   cgroups: readonly string[];
   /** Commands of the processes that belong to such a lab, with their ids. */
   processes: readonly string[];
@@ -18,9 +18,8 @@ export interface HostState {
   settings: readonly string[];
 }
 
-/** Programs that only a real node starts. */
-const programs = /^(containerd|containerd-shim-runc-v2|kubelet|kube-proxy|runc|ctr|dockerd|docker-proxy)$/;
 const settings = ["vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops"];
+const cgroupsOfLabs = new RegExp(`/(${cgroupPrefix}|kubepods)`);
 const runPattern = new RegExp(`/${cgroupPrefix}(\\d+)-\\d+-`);
 
 /**
@@ -31,7 +30,9 @@ export function readHostState(): HostState {
   return {
     links: links(),
     mounts: mounts(),
-    cgroups: folders(cgroupMount).filter((folder) => !isAnothers(runPattern.exec(folder)?.[1])),
+    cgroups: folders(cgroupMount).filter(
+      (folder) => cgroupsOfLabs.test(folder) && !isAnothers(runPattern.exec(folder)?.[1]),
+    ),
     processes: processes(),
     settings: settings.map((name) => `${name} = ${read(`/proc/sys/${name}`).trim()}`),
   };
@@ -100,10 +101,10 @@ function processes(): string[] {
     // What runs in a container has a process namespace of its own, but tells by its cgroup.
     const inCgroup = runPattern.exec(read(`/proc/${pid}/cgroup`))?.[1];
     const supervisor = supervisorIn(command) ?? supervisors.get(namespace) ?? inCgroup;
-    if (isAnothers(supervisor)) return [];
-    const program = command[0]?.split("/").at(-1) ?? "";
-    const ours = supervisor !== undefined || programs.test(program);
-    return ours ? [`${pid} ${command.join(" ").trim().slice(0, 120)}`] : [];
+    // By name nothing can be told: the machine may have a containerd of its own.
+    return supervisor !== undefined && !isAnothers(supervisor)
+      ? [`${pid} ${command.join(" ").trim().slice(0, 120)}`]
+      : [];
   });
 }
 

@@ -45,5 +45,6 @@ program=$!
   kill -KILL "$program"
 } <&3 3<&- 2> /dev/null &
 exec 3<&-
-wait "$program"
+# Not a word about how it ended: the exit code says that.
+wait "$program" 2> /dev/null
 `;

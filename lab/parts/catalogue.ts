@@ -108,7 +108,7 @@ export const catalogue: readonly CatalogueEntry[] = [
   kwok("kwok", 80, 60),
   kwok("kwokctl", 20, 55),
   pulumi,
-  kubernetes("kubelet", 60, 60),
-  kubernetes("kube-proxy", 10, 50),
+  kubernetes("kubelet", 60, 80),
+  kubernetes("kube-proxy", 10, 70),
   ...nodeParts,
 ];

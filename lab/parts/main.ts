@@ -1,8 +1,11 @@
-import { labPartNames, getParts, partNames } from "./index";
+import { whyNoPackages } from "../debian";
+import { whyNoNamespaces } from "../namespaces";
+import { getRealParts } from "../real-parts";
+import { getParts, labPartNames } from "./index";
 
 /**
- * Gets every part that `npm test` needs on this machine and prints where it is: `tsx lab/parts/main.ts`. The real node's
- * are fetched only where its tests run.
+ * Gets every part that `npm test` needs on this machine and prints where it is: `tsx lab/parts/main.ts`. What the real
+ * node needs besides, packages and images too, is got only where its tests run.
  */
 async function main(): Promise<void> {
   const abort = new AbortController();
@@ -14,15 +17,13 @@ async function main(): Promise<void> {
   const print = (line: string) => {
     console.log(line);
   };
-  const parts = await getParts(canRunRealNode() ? partNames : labPartNames, { signal: abort.signal, print });
+  const options = { signal: abort.signal, print };
+  const reason = whyNoNamespaces() ?? whyNoPackages();
+  if (reason !== undefined) print(`parts of a real node are left out: ${reason}`);
+  const parts = reason === undefined ? (await getRealParts(options)).parts : await getParts(labPartNames, options);
   for (const part of Object.values(parts)) {
     print(`${part.name.padEnd(24)} ${part.version.padEnd(10)} ${part.from.padEnd(9)} ${part.path}`);
   }
-}
-
-/** The first of the conditions that the real node asks for; the others cost nothing to find out later. */
-function canRunRealNode(): boolean {
-  return process.platform === "linux" && process.getuid?.() === 0;
 }
 
 main().catch((error: unknown) => {

@@ -32,7 +32,7 @@ const containerd: CatalogueEntry = {
     ldflags: [`-X github.com/containerd/containerd/v2/version.Version=${containerdVersion}`],
     // Snapshotters for file systems and devices that no node of the lab has.
     tags: ["no_btrfs", "no_devmapper", "no_zfs"],
-    seconds: 150,
+    seconds: 110,
   },
   megabytes: 35,
 };
@@ -52,7 +52,7 @@ const buildkiteAgent: CatalogueEntry = {
       archive: { files: ["./buildkite-agent"] },
     };
   },
-  build: { module: "buildkite-agent", package: "github.com/buildkite/agent/v3", ldflags: [], seconds: 120 },
+  build: { module: "buildkite-agent", package: "github.com/buildkite/agent/v3", ldflags: [], seconds: 190 },
   megabytes: 20,
 };
 
@@ -70,7 +70,7 @@ const dockerd: CatalogueEntry = {
       `-X github.com/moby/moby/v2/dockerversion.GitCommit=${mobyVersion}`,
       "-X github.com/moby/moby/v2/dockerversion.BuildTime=unknown",
     ],
-    seconds: 120,
+    seconds: 170,
   },
   megabytes: 30,
 };
@@ -89,7 +89,7 @@ const docker: CatalogueEntry = {
     ],
     // Its module has no go.mod, for which Go assumes a language of long ago.
     gcflags: "github.com/docker/cli/...=-lang=go1.26",
-    seconds: 40,
+    seconds: 30,
   },
   megabytes: 15,
 };

@@ -144,7 +144,8 @@ export class Containerd {
 
   /** Makes the images of an OCI archive known to the kubelet. */
   async importImage(archive: string, signal?: AbortSignal): Promise<void> {
-    await this.run(["images", "import", archive], signal);
+    // By ctr itself: twice as fast as by containerd's transfer service.
+    await this.run(["images", "import", "--local", archive], signal);
   }
 
   async #answers(): Promise<boolean> {

@@ -76,7 +76,7 @@ describe("npm run lab", () => {
     const child = lab("--help");
     const { text } = output(child);
     assert.equal(await exitCode(child), 0);
-    for (const option of ["--builds", "--max-nodes", "--seed", "--keep", "--kubernetes-plugin"]) {
+    for (const option of ["--builds", "--max-nodes", "--seed", "--keep", "--real-node", "--kubernetes-plugin"]) {
       assert.ok(text().includes(option), option);
     }
   });

@@ -14,9 +14,9 @@ import {
   readHostState,
   runCgroup,
   runInNamespaces,
-  whyNoNamespaces,
 } from "../../lab/namespaces";
 import { cgroupFolders } from "../../lab/namespaces/cgroups";
+import { needsRealNode } from "../support/real-node";
 
 const fixture = join(__dirname, "fixtures", "supervisor.ts");
 /** Leaves whatever can be left: a link, a mount, a file, a process in cgroups of the run, and changes a kernel setting. */
@@ -46,11 +46,7 @@ describe("namespaces of a lab's own", function () {
   const left = () => compareHostState(machine, readHostState());
 
   before("look at the machine", async function () {
-    const reason = whyNoNamespaces();
-    if (reason !== undefined) {
-      console.log(`    skipped: ${reason}`);
-      this.skip();
-    }
+    needsRealNode(this);
     parent = await mkdtemp(join(tmpdir(), "buildkite-lab-namespaces-"));
     machine = readHostState();
   });
@@ -95,7 +91,7 @@ describe("namespaces of a lab's own", function () {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     it(`tells the program once to stop when the supervisor gets ${signal}, and waits for it`, async () => {
       const supervisor = await supervise(
-        `${untidy} count=0; trap 'count=$((count + 1))' TERM; while [ $count = 0 ]; do sleep 0.05; done; sleep 0.3; exit $((40 + count))`,
+        `count=0; trap 'count=$((count + 1))' TERM; ${untidy} while [ $count = 0 ]; do sleep 0.05; done; sleep 0.3; exit $((40 + count))`,
       );
       const exit = once(supervisor.process, "exit");
       supervisor.process.kill(signal);

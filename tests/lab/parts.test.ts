@@ -81,13 +81,14 @@ describe("the lab's parts", function () {
     await chmod(path, 0o755);
   }
 
-  /** A Go whose `build` runs these shell lines, with the output file in $out. */
+  /** A Go whose `build` runs these shell lines, with the output file in $out, all words in $all and the package in $last. */
   const fakeGo = (build: string) =>
     script(
       join(bin, "go"),
       `#!/bin/sh
 if [ "$1" = env ]; then printf 'go1.26.0\\nlocal\\n'; exit 0; fi
-while [ $# -gt 0 ]; do [ "$1" = -o ] && out=$2; shift; done
+all="$*"
+while [ $# -gt 0 ]; do [ "$1" = -o ] && out=$2; last=$1; shift; done
 ${build}
 `,
     );
@@ -207,6 +208,60 @@ ${build}
       assert.equal(etcd.from, "download");
       assert.deepEqual((await readdir(join(etcd.path, ".."))).sort(), ["etcd", "part.json"]);
     });
+
+    it("takes a part with its companions out of an archive", async () => {
+      const root = join(base, "static");
+      await mkdir(join(root, "bin"), { recursive: true });
+      for (const name of ["containerd", "containerd-shim-runc-v2", "containerd-stress", "ctr"]) {
+        await script(join(root, "bin", name), scriptSaying(name));
+      }
+      const archive = join(base, "containerd.tar.gz");
+      await runChild("tar", ["-czf", archive, "-C", root, "bin"]);
+      const bytes = await readFile(archive);
+      const path = "/containerd/containerd/releases/download/v2.4.2/containerd-static-2.4.2-linux-amd64.tar.gz";
+      serve(path, bytes);
+      serve(`${path}.sha256sum`, `${sha256(bytes)}  containerd-static-2.4.2-linux-amd64.tar.gz\n`);
+      const { containerd } = await get(["containerd"]);
+      assert.equal(containerd.from, "download");
+      const names = await readdir(join(containerd.path, ".."));
+      assert.deepEqual(names.sort(), ["containerd", "containerd-shim-runc-v2", "ctr", "part.json"]);
+    });
+
+    for (const [name, file, list, archived] of [
+      [
+        "buildkite-agent",
+        "/buildkite/agent/releases/download/v3.138.1/buildkite-agent-linux-amd64-3.138.1.tar.gz",
+        "/buildkite/agent/releases/download/v3.138.1/buildkite-agent-3.138.1.SHA256SUMS",
+        true,
+      ],
+      [
+        "docker-buildx",
+        "/docker/buildx/releases/download/v0.38.2/buildx-v0.38.2.linux-amd64",
+        "/docker/buildx/releases/download/v0.38.2/checksums.txt",
+        false,
+      ],
+      ["kubelet", "/release/v1.36.3/bin/linux/amd64/kubelet", "/release/v1.36.3/bin/linux/amd64/kubelet.sha256", false],
+      [
+        "kube-proxy",
+        "/release/v1.36.3/bin/linux/amd64/kube-proxy",
+        "/release/v1.36.3/bin/linux/amd64/kube-proxy.sha256",
+        false,
+      ],
+    ] as const) {
+      it(`knows where ${name} is served`, async () => {
+        let bytes: Buffer = Buffer.from(body);
+        if (archived) {
+          await script(join(base, name), body);
+          await runChild("tar", ["-czf", join(base, "a.tar.gz"), "-C", base, `./${name}`]);
+          bytes = await readFile(join(base, "a.tar.gz"));
+        }
+        serve(file, bytes);
+        serve(list, `${sha256(bytes)}  ${file.slice(file.lastIndexOf("/") + 1)}\n`);
+        const part = (await get([name]))[name];
+        assert.equal(part.from, "download");
+        assert.equal(await readFile(part.path, "utf8"), body);
+      });
+    }
 
     it("takes a checksum from the publisher's description of its release", async () => {
       serve("/kubernetes-sigs/kwok/releases/download/v0.8.0/kwok-linux-amd64", body);
@@ -346,6 +401,57 @@ ${build}
       assert.match(seen, /^GOWORK=off$/m);
       assert.doesNotMatch(seen, /^(GOFLAGS|GOOS)=/m);
       assert.match(await readFile(join(base, "folder"), "utf8"), /lab\/parts\/go\/kwok$/);
+    });
+
+    it("brings its companions, each from its own package, with the flags of the part", async () => {
+      await fakeGo(`echo "$last" >> "${base}/packages"; ${buildsWell}`);
+      const { containerd } = await get(["containerd"]);
+      assert.deepEqual((await readdir(join(containerd.path, ".."))).sort(), [
+        "containerd",
+        "containerd-shim-runc-v2",
+        "ctr",
+        "part.json",
+      ]);
+      const packages = (await readFile(join(base, "packages"), "utf8")).trim().split("\n");
+      assert.deepEqual(
+        packages.map((path) => path.replace("github.com/containerd/containerd/v2/cmd/", "")),
+        ["containerd", "containerd-shim-runc-v2", "ctr"],
+      );
+
+      await rm(join(containerd.path, "../ctr"));
+      const { containerd: again } = await get(["containerd"]);
+      assert.equal(again.cached, false, "a part without one of its companions was taken for whole");
+    });
+
+    it("fails where a companion does not come out of it, and leaves nothing", async () => {
+      await fakeGo(`case $out in */docker-proxy) exit 0 ;; esac; ${buildsWell}`);
+      await assert.rejects(get(["dockerd"]), /no binary docker-proxy came out of it/);
+      assert.deepEqual(await cacheContents(), ["parts", "parts/dockerd"]);
+    });
+
+    it("tells the compiler what language a module without a go.mod is written in", async () => {
+      await fakeGo(`echo "$all" > "${base}/flags"; ${buildsWell}`);
+      await get(["docker"]);
+      assert.match(
+        await readFile(join(base, "flags"), "utf8"),
+        / -gcflags=github\.com\/docker\/cli\/\.\.\.=-lang=go1\.26 /,
+      );
+      await get(["buildkite-agent"]);
+      assert.doesNotMatch(await readFile(join(base, "flags"), "utf8"), /gcflags/);
+    });
+
+    it("is the only way where the publisher serves no checksum: nothing is even asked", async () => {
+      await fakeGo(buildsWell);
+      assert.equal((await get(["dockerd"])).dockerd.from, "go-build");
+      assert.deepEqual(requests, []);
+      assert.match(lines[0] ?? "", /nobody serves dockerd with a checksum/);
+    });
+
+    it("is what goes into images, never what happens to be installed", async () => {
+      await script(join(bin, "dockerd"), scriptSaying("Docker version 29.9.3"));
+      await script(join(bin, "docker-proxy"), scriptSaying("29.9.3"));
+      await fakeGo(buildsWell);
+      assert.equal((await get(["dockerd"])).dockerd.from, "go-build");
     });
 
     it("fails with the compiler's words and leaves nothing", async () => {

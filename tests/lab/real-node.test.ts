@@ -8,15 +8,9 @@ import { createInterface } from "node:readline";
 import { identify } from "../../lab/control-plane/processes";
 import { type DebianPackages, getPackages } from "../../lab/debian";
 import { buildImages, type Image } from "../../lab/images";
-import {
-  compareHostState,
-  type HostState,
-  newRunId,
-  readHostState,
-  runInNamespaces,
-  whyNoNamespaces,
-} from "../../lab/namespaces";
+import { compareHostState, type HostState, newRunId, readHostState, runInNamespaces } from "../../lab/namespaces";
 import { getParts, partNames, type Part, type PartName } from "../../lab/parts";
+import { needsRealNode } from "../support/real-node";
 import { until } from "../support/until";
 import type { Observations } from "./fixtures/real-node-pods";
 
@@ -44,11 +38,7 @@ describe("a real node", function () {
 
   before("run pods on two nodes, beside another lab that is killed", async function () {
     this.timeout(40 * 60_000);
-    const reason = whyNoNamespaces();
-    if (reason !== undefined) {
-      console.log(`    skipped: ${reason}`);
-      this.skip();
-    }
+    needsRealNode(this);
     const print = console.log;
     const parts = await getParts(partNames, { print });
     const packages = await getPackages({ print });
@@ -145,7 +135,7 @@ describe("a real node", function () {
   it("kills the first process of a container, all of them at once, or one by its name", () => {
     assert.deepEqual(seen.first, { pids: 2, exitCode: 137, log: "up\n" });
     assert.deepEqual(seen.all, { pids: 2, exitCode: 137, log: "up\n" });
-    assert.deepEqual(seen.named, { pids: 2, exitCode: 6, log: "up\nKilled\nheard 137\n" });
+    assert.deepEqual(seen.named, { pids: 2, exitCode: 6, log: "up\nheard 137\n" });
   });
 
   it("restarts its kubelet under running pods", () => {

@@ -23,13 +23,13 @@ const STUBS = {
   "dockerd-entrypoint.sh": `
 echo "$@" >"$STATE/engine-arguments"
 if [ -n "\${ENGINE_DIES:-}" ]; then sleep "$ENGINE_DIES"; exit 3; fi
-trap 'sleep 0.2; touch "$STATE/engine-stopped"; exit 0' TERM
 sleep "\${ENGINE_READY:-0.2}"
 touch "$STATE/engine-ready"
 [ -n "\${ENGINE_CRASHES:-}" ] && { sleep "$ENGINE_CRASHES"; exit 2; }
 while :; do sleep 0.05; done`,
   docker: `
 [ "$1" = ps ] && { printf %s "\${INSIDE:-}"; exit 0; }
+[ "$1" = stop ] && { echo "$@" >"$STATE/stopped"; exec sleep "\${STOP_SECONDS:-0.2}"; }
 [ -e "$STATE/engine-ready" ]`,
   "buildkite-agent-entrypoint": `
 [ -e "$STATE/engine-ready" ] || touch "$STATE/too-early"
@@ -158,19 +158,29 @@ for (const shell of shells) {
       const { code, at } = await dind.ended;
       assert.equal(code, 0, dind.errors);
       assert.ok(at - began < 300, `${at - began} ms`);
-      assert.equal(pairs[0]?.has("engine-stopped"), false);
     });
 
-    it("stops dockerd in order when containers still run inside", async () => {
-      const one = await pair({ INSIDE: "4f1c" });
+    it("stops the containers that still run inside before it leaves", async () => {
+      const one = await pair({ INSIDE: "4f1c\n9a2b" });
       const dind = one.native();
       await until("dockerd answers", () => one.has("engine-ready"));
       dind.kill("SIGTERM");
       assert.equal((await dind.ended).code, 0);
-      assert.equal(one.has("engine-stopped"), true);
+      assert.equal(await one.text("stopped"), "stop -t 5 4f1c 9a2b");
     });
 
-    it("stops a dockerd that never answered", async () => {
+    it("leaves in time when they cannot be stopped", async () => {
+      const one = await pair({ INSIDE: "4f1c", STOP_SECONDS: "60" });
+      const dind = one.native();
+      await until("dockerd answers", () => one.has("engine-ready"));
+      const began = performance.now();
+      dind.kill("SIGTERM");
+      const { code, at } = await dind.ended;
+      assert.equal(code, 0);
+      assert.ok(at - began < 8_000, `${at - began} ms`);
+    });
+
+    it("leaves a dockerd that does not answer yet", async () => {
       const one = await pair({ ENGINE_READY: "0.6" });
       const dind = one.native();
       await until("dockerd starts", () => one.has("engine-arguments"));
@@ -231,12 +241,12 @@ for (const shell of shells) {
       assert.ok(at - killed.at < 300, `${at - killed.at} ms`);
     });
 
-    it("stop dockerd in order when containers still run inside", async () => {
+    it("stop the containers that still run inside before dind leaves", async () => {
       const both = await pair({ INSIDE: "4f1c" });
       const dind = both.dind();
       await both.agent().ended;
       assert.equal((await dind.ended).code, 0);
-      assert.equal(both.has("engine-stopped"), true);
+      assert.equal(await both.text("stopped"), "stop -t 5 4f1c");
     });
 
     it("fail both, with the reason, when dockerd never answers", async () => {
