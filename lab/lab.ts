@@ -111,7 +111,7 @@ async function measure(context: Context): Promise<Measured> {
     }),
   );
   cleanUp.defer(() => phases.run("stopping everything", () => system.stop()));
-  urls.push(system.controlPlane.server, system.gcp.url, system.buildkite.url);
+  urls.push(system.controlPlane.server, system.gcp.url, system.buildkite.url, system.prodBuildkite.url);
   needles.push(...needlesOf(secrets, system.buildkite.markers));
   const processWatch = new ProcessWatch(needles);
   cleanUp.defer(() => {
@@ -120,7 +120,7 @@ async function measure(context: Context): Promise<Measured> {
 
   const said: string[] = [];
   const stack = (name: "dev" | "prod") =>
-    createStack(system, {
+    createStack(name === "prod" ? { ...system, buildkite: system.prodBuildkite } : system, {
       ...{ checkout: CHECKOUT, stack: name, workDir, cli: parts.pulumi.path, secrets, signal },
       kubernetesPlugin: options.kubernetesPlugin,
       maxNodes: name === "dev" ? options.maxNodes : undefined,
@@ -187,6 +187,8 @@ function results(
     parts: partResults(Object.values(parts), host, options.kubernetesPlugin, "kwok"),
   };
   judge(measured, failures);
-  failures.equal(system.buildkite.violations(), [], "calls against the rules of Buildkite's API");
+  for (const buildkite of [system.buildkite, system.prodBuildkite]) {
+    failures.equal(buildkite.violations(), [], "calls against the rules of Buildkite's API");
+  }
   return measured;
 }

@@ -98,7 +98,13 @@ async function changeInTheMiddle(run: Run): Promise<void> {
   failures.succeeded(changed, "up in the middle of the builds");
   failures.equal(
     touched(changed),
-    ["update gcp:container/nodePool:NodePool", "update kubernetes:core/v1:PodTemplate"],
+    [
+      // The cap on live Jobs is made of maxNodes, so the dispatcher gets new settings, too, and is rolled.
+      ...["create-replacement", "delete-replaced", "replace"].map((op) => `${op} kubernetes:core/v1:ConfigMap`),
+      "update gcp:container/nodePool:NodePool",
+      "update kubernetes:apps/v1:Deployment",
+      "update kubernetes:core/v1:PodTemplate",
+    ],
     "what an up with another maxNodes and agent image changes",
   );
   const pending = waiting();
@@ -111,7 +117,12 @@ async function changeInTheMiddle(run: Run): Promise<void> {
   progress.mark(`pulumi up: another agent token, with ${system.watch.counts().pendingPods} pods pending`);
   const rotated = await dev.up();
   failures.succeeded(rotated, "up with another agent token");
-  failures.equal(touched(rotated), ["update kubernetes:core/v1:Secret"], "what an up with another agent token changes");
+  failures.equal(
+    touched(rotated),
+    // The agents' and the dispatcher's.
+    ["update kubernetes:core/v1:Secret", "update kubernetes:core/v1:Secret"],
+    "what an up with another agent token changes",
+  );
   system.buildkite.rotateAgentToken(secrets.nextAgentToken);
   progress.mark("the former agent token is revoked");
 }

@@ -23,6 +23,8 @@ export interface LabSystem {
   readonly credentialFile: string;
   readonly gcp: FakeGcp;
   readonly buildkite: FakeBuildkite;
+  /** The prod stack's: two stacks that serve one queue of one Buildkite cluster would start two pods for each job. */
+  readonly prodBuildkite: FakeBuildkite;
   readonly autoscaler: PoolAutoscaler;
   readonly agents: SimulatedAgents;
   readonly dispatcherPods: DispatcherPods;
@@ -93,6 +95,7 @@ async function startParts(
   gcp.addCluster({ ...CLUSTER, endpoint: new URL(server).host, caPem });
   const { agentToken, webhookSecret } = secrets;
   const buildkite = await started(new FakeBuildkite({ agentToken, webhookSecret, seed }));
+  const prodBuildkite = await started(new FakeBuildkite({ agentToken, webhookSecret, seed: seed + 1 }));
   const autoscaler = await started(
     new PoolAutoscaler({
       client,
@@ -133,5 +136,16 @@ async function startParts(
     buildkite.setWebhookTargets(dispatcherPods.targets());
   });
   const watch = await started(new OverlapWatch({ client, poolSelector: request.poolSelector }));
-  return { controlPlane, client, credentialFile, gcp, buildkite, autoscaler, agents, dispatcherPods, watch };
+  return {
+    controlPlane,
+    client,
+    credentialFile,
+    gcp,
+    buildkite,
+    prodBuildkite,
+    autoscaler,
+    agents,
+    dispatcherPods,
+    watch,
+  };
 }
