@@ -84,7 +84,8 @@ describe("reconciling with Buildkite", () => {
       proxy.onRequest = ({ method }) => (method === "POST" ? "cut-before" : "pass");
       const held = schedule(5);
       const replies = await Promise.all(held.map((job) => deliver(first.url, webhookOf(job))));
-      assert.deepEqual([...new Set(replies.map(({ status }) => status))], [202]);
+      // Held, or left at Buildkite where the loop has listed them before their webhooks came.
+      assert.ok(replies.every(({ status }) => status === 202 || status === 200));
       await first.stop();
       assert.deepEqual(await names(), []);
       const unheard = schedule(2);
