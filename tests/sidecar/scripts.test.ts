@@ -128,6 +128,11 @@ class Process {
     this.ended = once(child, "exit").then(([code]) => ({ code: code as number | null, at: performance.now() }));
   }
 
+  /** Waits for the words: what a process wrote last is often read only after its end. */
+  async says(pattern: RegExp): Promise<void> {
+    await until(`${pattern} in what it says`, () => pattern.test(this.errors), 5);
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.child.kill(signal);
   }
@@ -254,8 +259,8 @@ for (const shell of shells) {
       const dind = both.dind();
       const agent = both.agent();
       assert.deepEqual([(await dind.ended).code, (await agent.ended).code], [1, 1]);
-      assert.match(dind.errors, /dind: dockerd did not answer within 2 s/);
-      assert.match(agent.errors, /agent: dockerd did not become ready, so no job was started/);
+      await dind.says(/dind: dockerd did not answer within 2 s/);
+      await agent.says(/agent: dockerd did not become ready, so no job was started/);
       assert.equal(both.has("agent-arguments"), false, "no job without an engine");
     });
 
@@ -266,7 +271,7 @@ for (const shell of shells) {
       const began = performance.now();
       assert.deepEqual([(await dind.ended).code, (await agent.ended).code], [1, 1]);
       assert.ok(performance.now() - began < 1_500);
-      assert.match(dind.errors, /dockerd ended before/);
+      await dind.says(/dockerd ended before/);
     });
 
     it("fail dind when dockerd dies under a running agent", async () => {
@@ -274,7 +279,7 @@ for (const shell of shells) {
       const dind = both.dind();
       const agent = both.agent();
       assert.equal((await dind.ended).code, 1);
-      assert.match(dind.errors, /dockerd ended while the agent was running/);
+      await dind.says(/dockerd ended while the agent was running/);
       agent.kill("SIGKILL");
     });
 
@@ -282,14 +287,14 @@ for (const shell of shells) {
       const both = await pair();
       const dind = both.dind();
       assert.equal((await dind.ended).code, 1);
-      assert.match(dind.errors, /the agent did not start within 2 s/);
+      await dind.says(/the agent did not start within 2 s/);
     });
 
     it("fail the agent when there is no dind", async () => {
       const both = await pair();
       const agent = both.agent();
       assert.equal((await agent.ended).code, 1);
-      assert.match(agent.errors, /dockerd did not become ready/);
+      await agent.says(/dockerd did not become ready/);
     });
 
     it("end dind at once when the agent is killed while it waits", async () => {
