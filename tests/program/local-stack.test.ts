@@ -39,7 +39,7 @@ describe("the committed local stack, under the ordinary pulumi command", functio
   it("needs no Google account: no pool, no selector, nothing of gcp", async () => {
     const result = await project.preview();
     assert.equal(result.ok, true, result.stdout + result.stderr);
-    assert.equal(result.changes["create"], 26);
+    assert.equal(result.changes["create"], 27);
     assert.deepEqual(
       result.resources.filter(({ type }) => type.includes("gcp") || type.endsWith("AgentNodePool")),
       [],
