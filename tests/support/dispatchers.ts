@@ -172,6 +172,15 @@ export class DispatcherBench {
     return job;
   }
 
+  /** Lets the Job's pod run its agent, as a kubelet would say it. */
+  async startAgent(uuid: string): Promise<void> {
+    const pod = await until(`a pod of ${uuid}`, async () => (await this.pods(uuid))[0]);
+    const agent = { name: "agent", image: "a", imageID: "a", ready: true, restartCount: 0, state: { running: {} } };
+    await this.patch(`${this.agents.podsPath}/${pod.metadata.name}/status`, {
+      status: { phase: "Running", containerStatuses: [agent] },
+    });
+  }
+
   /** Lets the Job's pod succeed or fail as a kubelet would say it, and waits until the Job is finished. */
   async finishJob(uuid: string, phase: "Succeeded" | "Failed" = "Succeeded"): Promise<ObservedJob> {
     const pod = await until(`a pod of ${uuid}`, async () => (await this.pods(uuid))[0]);
