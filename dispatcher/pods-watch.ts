@@ -58,8 +58,6 @@ export class PodsWatch {
       path: options.api.podsPath,
       query: OURS,
       keep: (pod) => this.#keep(pod),
-      // Whole pods are several times as large as what the other informers read.
-      pageSize: 200,
       onChange: (_, pod) => options.onChange?.(pod),
       onError: options.onError,
     });
