@@ -62,7 +62,7 @@ export class Cluster {
     });
     this.pods = new PodsWatch({
       ...{ client, api, queues: keys, onError: failed("pods") },
-      onChange: (pod) => {
+      onChange: (_, pod) => {
         this.stories.podChanged(pod);
       },
     });

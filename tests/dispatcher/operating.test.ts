@@ -77,6 +77,13 @@ describe("what a person is told", () => {
         ["reconcile", "failed", "PodFailurePolicy", "OOMKilled", 137],
       );
       assert.equal(story["secondsOfAgent"], 60);
+      const metrics = await (await fetch(`${dispatcher.operationsUrl}/metrics`)).text();
+      const counts = metrics.matchAll(/^buildkite_dispatcher_jobs_total\{.*\} (\d+)$/gm);
+      const counted = [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
+      const decisions = dispatcher.log.filter(({ event }) => event === "job");
+      assert.equal(counted, decisions.length, "a decision is counted twice, or not at all");
+      const given = `buildkite_dispatcher_given_up_total{queue="k8s",cause="agent_lost",reported="${reported}"} 1`;
+      assert.ok(metrics.includes(given), metrics);
     });
   }
 
