@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomUUID, sign } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +7,9 @@ import { runChild } from "../../lab/parts/child";
 import { readOptions } from "../../tools/pin-images/options";
 import { pinImages } from "../../tools/pin-images/pin-images";
 import { PATIENCE } from "../../tools/pin-images/transport";
+import { selfSigned, WHY_NO_CERTIFICATE, type SelfSigned } from "../support/certificate";
 import { DockerRegistry, ImagePusher, registryBinary, whyNoRegistry } from "../support/docker-registry";
+import { ScriptedServer } from "../support/scripted-server";
 
 const INDEX = "application/vnd.oci.image.index.v1+json";
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
@@ -137,6 +140,42 @@ describe("npm run pin-images, with a real registry", function () {
     assert.deepEqual(await entries(), [{ tag: `${registry.host}/private:1`, digest: index.digest, mediaType: INDEX }]);
   });
 
+  it("fetches a token where the registry asks for one, for pulling this repository only", async function () {
+    const certificate = await selfSigned(folder);
+    if (certificate === undefined) {
+      Object.assign(this, { skipReason: WHY_NO_CERTIFICATE });
+      return this.skip();
+    }
+    const tokens = await ScriptedServer.start();
+    try {
+      const auth = {
+        realm: `${tokens.url}/token`,
+        service: "tests",
+        issuer: "tests",
+        rootcertbundle: certificate.certPath,
+      };
+      registry = await DockerRegistry.start(binary, folder, { token: auth });
+      const write = tokenFor(certificate, "acme/agent", ["pull", "push"]);
+      const { digest } = await new ImagePusher(registry.host, "acme/agent", `Bearer ${write}`).index("1", ["amd64"]);
+      const image = `${registry.host}/acme/agent:1`;
+      await list(image);
+
+      tokens.answer = () => ({ body: { token: tokenFor(certificate, "acme/agent", ["pull"]) } });
+      assert.equal(await run(image), 0, notes.join("\n"));
+      assert.deepEqual(printed, [`${image}@${digest}`]);
+      assert.deepEqual(
+        tokens.seen.map(({ query }) => query),
+        [{ service: "tests", scope: "repository:acme/agent:pull" }],
+      );
+
+      tokens.answer = () => ({ body: { token: tokenFor(certificate, "acme/another", ["pull"]) } });
+      assert.equal(await run(image), 3);
+      assert.match(notes.join("\n"), /refuses an anonymous request \(401\)/);
+    } finally {
+      await tokens.stop();
+    }
+  });
+
   it("prints one pinned reference and nothing else on standard output, for an image that a stack names", async () => {
     registry = await DockerRegistry.start(binary, folder);
     const { digest } = await new ImagePusher(registry.host, "acme/agent").index("1.2", ["amd64"]);
@@ -159,3 +198,15 @@ describe("npm run pin-images, with a real registry", function () {
     assert.match(help.stdout, /^npm run pin-images/);
   });
 });
+
+/** What a token server hands out: a JSON Web Token as the distribution's documentation describes it. */
+function tokenFor({ certPem, keyPem }: SelfSigned, name: string, actions: readonly string[]): string {
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const now = Math.floor(Date.now() / 1000);
+  const times = { iat: now, nbf: now - 60, exp: now + 300 };
+  const claims = { iss: "tests", sub: "", aud: "tests", ...times, jti: randomUUID() };
+  const chain = [certPem.replace(/-----[A-Z ]+-----|\s/g, "")];
+  const text = `${part({ typ: "JWT", alg: "ES256", x5c: chain })}.${part({ ...claims, access: [{ type: "repository", name, actions }] })}`;
+  const signature = sign("sha256", Buffer.from(text), { key: keyPem, dsaEncoding: "ieee-p1363" });
+  return `${text}.${signature.toString("base64url")}`;
+}

@@ -5,10 +5,10 @@ import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runChild } from "../../lab/parts/child";
 import { readOptions } from "../../tools/pin-images/options";
 import { pinImages } from "../../tools/pin-images/pin-images";
 import type { Patience } from "../../tools/pin-images/transport";
+import { selfSigned, WHY_NO_CERTIFICATE } from "../support/certificate";
 import { ScriptedServer, type ScriptedAnswer, type ScriptedRequest } from "../support/scripted-server";
 
 const sha256 = (text: string) => `sha256:${createHash("sha256").update(text).digest("hex")}`;
@@ -472,26 +472,12 @@ describe("npm run pin-images, with a registry that", () => {
     });
 
     it("has a certificate that nobody trusts", async function () {
-      const made = await runChild("openssl", [
-        ...[
-          "req",
-          "-x509",
-          "-newkey",
-          "ec",
-          "-pkeyopt",
-          "ec_paramgen_curve:prime256v1",
-          "-nodes",
-          "-subj",
-          "/CN=tests",
-        ],
-        ...["-keyout", join(folder, "key.pem"), "-out", join(folder, "cert.pem")],
-      ]).catch(() => undefined);
-      if (made?.code !== 0) {
-        Object.assign(this, { skipReason: "a certificate is made with openssl, which is not on PATH or fails" });
+      const certificate = await selfSigned(folder);
+      if (certificate === undefined) {
+        Object.assign(this, { skipReason: WHY_NO_CERTIFICATE });
         return this.skip();
       }
-      const [cert, key] = await Promise.all(["cert.pem", "key.pem"].map((name) => readFile(join(folder, name))));
-      const tls = https.createServer({ cert, key }).listen(0, "127.0.0.1");
+      const tls = https.createServer({ cert: certificate.certPem, key: certificate.keyPem }).listen(0, "127.0.0.1");
       await new Promise((resolve) => tls.once("listening", resolve));
       await only(elsewhere((tls.address() as AddressInfo).port));
       await refused(/no trusted TLS connection with \S+ \(DEPTH_ZERO_SELF_SIGNED_CERT\)\..*NODE_EXTRA_CA_CERTS/);
