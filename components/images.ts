@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** One image as images.json holds it. */
+/** One image as image-digests.json holds it. */
 export interface ImageEntry {
   /** With an exact version tag, never `latest`: `docker:29.7.2-dind`. */
   readonly tag: string;
@@ -24,18 +24,19 @@ export interface ImageEntries {
   readonly node: ImageEntry;
 }
 
-/** The name of an image in images.json. */
+/** The name of an image in image-digests.json. */
 export type ImageName = keyof ImageEntries;
 
-// Read and not imported: a program of somebody else's need not switch on JSON modules for its compiler.
-const { images } = JSON.parse(readFileSync(join(__dirname, "images.json"), "utf8")) as { images: ImageEntries };
+// Read and not imported: a program of somebody else's need not switch on JSON modules for its compiler. It is not called
+// images.json, which Node would take for "./images" before it asks ts-node for this file.
+const { images } = JSON.parse(readFileSync(join(__dirname, "image-digests.json"), "utf8")) as { images: ImageEntries };
 
 /** `docker:29.7.2-dind`, or `docker:29.7.2-dind@sha256:…` once it is pinned: the digest decides, the tag is for people. */
 export function referenceOf({ tag, digest }: ImageEntry): string {
   return digest === undefined ? tag : `${tag}@${digest}`;
 }
 
-/** The images as images.json holds them. */
+/** The images as image-digests.json holds them. */
 export const IMAGE_ENTRIES: ImageEntries = images;
 
 /** What pods are given: {@link referenceOf} of each image. */

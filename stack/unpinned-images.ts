@@ -29,7 +29,9 @@ export function unpinnedImages({ queues, nodeImage }: ImageConfiguration, images
   };
   const standard = (name: ImageName, keys: string) => {
     if (!PINNED.test(images[name])) {
-      lines.push(`${name} of components/images.json ${images[name]} (${keys} unset): npm run pin-images -- ${name}`);
+      lines.push(
+        `${name} of components/image-digests.json ${images[name]} (${keys} unset): npm run pin-images -- ${name}`,
+      );
     }
   };
   for (const [name, key] of [

@@ -56,10 +56,10 @@ describe("images of the committed prod stack, under the ordinary pulumi command"
       .map(({ message }) => message.trim());
   }
 
-  const images = () => join(project.folder, "components", "images.json");
+  const images = () => join(project.folder, "components", "image-digests.json");
   async function pinAll(): Promise<void> {
     const file = JSON.parse(await readFile(images(), "utf8")) as { images: Record<string, object> };
-    const pinned = Object.entries(file.images).map(([name, entry]) => [name, { ...entry, digest }]);
+    const pinned = Object.entries(file.images).map(([name, entry]) => [name, { ...entry, digest }] as const);
     await writeFile(images(), JSON.stringify({ ...file, images: Object.fromEntries(pinned) }));
   }
 
@@ -72,7 +72,7 @@ describe("images of the committed prod stack, under the ordinary pulumi command"
     assert.match(warning, /^Stack prod runs 3 images by tag, without a digest: a tag can be moved/);
     assert.match(
       warning,
-      /- dind of components\/images\.json docker:\S+ \(queues\[0\]\.dindImage, queues\[1\]\.dindImage unset\): npm run pin-images -- dind$/m,
+      /- dind of components\/image-digests\.json docker:\S+ \(queues\[0\]\.dindImage, queues\[1\]\.dindImage unset\): npm run pin-images -- dind$/m,
     );
   });
 

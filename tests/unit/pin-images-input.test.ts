@@ -182,7 +182,7 @@ describe("the command line of pin-images", () => {
 
 describe("the checked-in images", () => {
   it("have exact tags, and a digest only with its media type", async () => {
-    const { images } = await readImagesFile(join(__dirname, "../../components/images.json"));
+    const { images } = await readImagesFile(join(__dirname, "../../components/image-digests.json"));
     assert.deepEqual(Object.keys(images), ["agent", "dind", "node"]);
     for (const { tag, digest: pinned, mediaType } of Object.values(images)) {
       assert.match(parseReference(tag).tag, /^\d+\.\d+\.\d+/);

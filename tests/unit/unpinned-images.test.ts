@@ -33,9 +33,9 @@ describe("images without a digest", () => {
 
   it("are named once each where no queue names its own, with the command that pins them", () => {
     assert.deepEqual(unpinnedImages(config, byTag), [
-      "agent of components/images.json a:1 (queues[0].agentImage, queues[1].agentImage unset): npm run pin-images -- agent",
-      "dind of components/images.json d:1 (queues[0].dindImage, queues[1].dindImage unset): npm run pin-images -- dind",
-      "node of components/images.json n:1 (nodeImage unset): npm run pin-images -- node",
+      "agent of components/image-digests.json a:1 (queues[0].agentImage, queues[1].agentImage unset): npm run pin-images -- agent",
+      "dind of components/image-digests.json d:1 (queues[0].dindImage, queues[1].dindImage unset): npm run pin-images -- dind",
+      "node of components/image-digests.json n:1 (nodeImage unset): npm run pin-images -- node",
     ]);
   });
 

@@ -3,7 +3,7 @@ import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { ImageEntry } from "../../components/images";
 
-/** components/images.json. */
+/** components/image-digests.json. */
 export interface ImagesFile {
   readonly about: string;
   readonly images: Readonly<Record<string, ImageEntry>>;

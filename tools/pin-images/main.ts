@@ -13,7 +13,7 @@ async function main(): Promise<number> {
       return 0;
     }
     return await pinImages(options, {
-      path: join(__dirname, "..", "..", "components", "images.json"),
+      path: join(__dirname, "..", "..", "components", "image-digests.json"),
       env: process.env,
       patience: PATIENCE,
       print: (line) => process.stdout.write(`${line}\n`),

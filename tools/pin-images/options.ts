@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 
 /** What a person may say on the command line. */
 export interface PinOptions {
-  /** Names of components/images.json, or images with tags. None: all of the file. */
+  /** Names of components/image-digests.json, or images with tags. None: all of the file. */
   readonly images: readonly string[];
   readonly check: boolean;
   readonly dryRun: boolean;
@@ -14,10 +14,10 @@ export class UsageError extends Error {}
 
 export const HELP = `npm run pin-images -- [options] [image ...]
 
-Asks registries what image tags point at, and writes the digests into components/images.json. Standard output has one
+Asks registries what image tags point at, and writes the digests into components/image-digests.json. Standard output has one
 pinned reference for each image, everything else goes to standard error.
 
-  image           one of the names in components/images.json (agent, dind, node), to ask for that one only; or any
+  image           one of the names in components/image-digests.json (agent, dind, node), to ask for that one only; or any
                   image with a tag, which is only printed:
                   pulumi config set --path 'queues[0].agentImage' "$(npm run --silent pin-images -- ghcr.io/acme/agent:1.2)"
   --check         write nothing; exit code 1 if an image has no digest or its tag points elsewhere now

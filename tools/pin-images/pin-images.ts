@@ -10,7 +10,7 @@ import type { Patience } from "./transport";
 
 /** Where `pinImages` works. */
 export interface PinContext {
-  /** components/images.json. */
+  /** components/image-digests.json. */
   readonly path: string;
   /** DOCKER_CONFIG, HOME. */
   readonly env: NodeJS.ProcessEnv;
