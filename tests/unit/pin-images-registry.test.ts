@@ -479,9 +479,13 @@ describe("npm run pin-images, with a registry that", () => {
       }
       const tls = https.createServer({ cert: certificate.certPem, key: certificate.keyPem }).listen(0, "127.0.0.1");
       await new Promise((resolve) => tls.once("listening", resolve));
-      await only(elsewhere((tls.address() as AddressInfo).port));
-      await refused(/no trusted TLS connection with \S+ \(DEPTH_ZERO_SELF_SIGNED_CERT\)\..*NODE_EXTRA_CA_CERTS/);
-      tls.close();
+      try {
+        await only(elsewhere((tls.address() as AddressInfo).port));
+        await refused(/no trusted TLS connection with \S+ \(DEPTH_ZERO_SELF_SIGNED_CERT\)\..*NODE_EXTRA_CA_CERTS/);
+      } finally {
+        tls.closeAllConnections();
+        tls.close();
+      }
     });
 
     it("leads on to plain HTTP elsewhere: that is not read", async () => {
