@@ -429,6 +429,14 @@ describe("npm run pin-images, with a registry that", () => {
         /must hold linux\/amd64, which nodes run, but holds linux\/arm64/,
       ],
       ["an empty index", JSON.stringify({ mediaType: INDEX }), INDEX, {}, /but holds no platform/],
+      [
+        "an index of nonsense",
+        JSON.stringify({ mediaType: INDEX, manifests: [null, { platform: { os: "\u001b[2J", architecture: 7 } }] }),
+        INDEX,
+        {},
+        /but holds no platform/,
+      ],
+      ["an index of nothing", JSON.stringify({ mediaType: INDEX, manifests: {} }), INDEX, {}, /but holds no platform/],
       ["no JSON", "<html>", INDEX, {}, /its manifest is no JSON object/],
       ["null", "null", INDEX, {}, /its manifest is no JSON object/],
       [

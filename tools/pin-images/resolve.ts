@@ -26,8 +26,17 @@ const ACCEPT = [...INDEXES, ...MANIFESTS];
 
 interface Document {
   readonly mediaType?: string;
-  readonly manifests?: readonly { readonly platform?: { readonly os?: string; readonly architecture?: string } }[];
+  readonly manifests?: unknown;
   readonly config?: { readonly digest?: string };
+}
+
+interface Descriptor {
+  readonly platform?: Platform;
+}
+
+interface Platform {
+  readonly os?: unknown;
+  readonly architecture?: unknown;
 }
 
 /**
@@ -50,10 +59,9 @@ export async function resolveTag(reference: Reference, registry: Registry): Prom
   const manifest = await get(digest ?? reference.tag, reference, registry);
   const document = read(manifest.body, registry, "its manifest");
   const mediaType = mediaTypeOf(document, manifest, registry);
+  const listed = Array.isArray(document.manifests) ? (document.manifests as readonly (Descriptor | null)[]) : [];
   const platforms = INDEXES.includes(mediaType)
-    ? (document.manifests ?? []).map(
-        ({ platform }) => `${platform?.os ?? "unknown"}/${platform?.architecture ?? "unknown"}`,
-      )
+    ? listed.map((descriptor) => platformName(descriptor?.platform))
     : [await platformOf(document, registry)];
   // Attestations stand in an index as manifests for nothing.
   const known = [...new Set(platforms)].filter((platform) => platform !== "unknown/unknown").sort();
@@ -123,7 +131,7 @@ function mediaTypeOf(document: Document, { headers }: Answer, registry: Registry
   const mediaType = document.mediaType ?? served;
   if (mediaType !== served || !ACCEPT.includes(mediaType)) {
     throw registry.fault(
-      `its media type must be one of ${ACCEPT.join(", ")}, but is ${JSON.stringify(mediaType)}, served as ${JSON.stringify(served)}`,
+      `its media type must be one of ${ACCEPT.join(", ")}, but is ${JSON.stringify(mediaType).slice(0, 100)}, served as ${JSON.stringify(served).slice(0, 100)}`,
       "Build the image anew with a current docker buildx, or name another one",
     );
   }
@@ -138,9 +146,13 @@ async function platformOf({ config }: Document, registry: Registry): Promise<str
     throw registry.fault(`it answers ${answer.status} to a request for its configuration ${digest}`, "Push it anew");
   }
   verified(answer.body, digest, registry, "its configuration");
-  const { os, architecture } = read(answer.body, registry, "its configuration") as {
-    os?: string;
-    architecture?: string;
-  };
+  return platformName(read(answer.body, registry, "its configuration") as Platform);
+}
+
+/** As Go names it; whatever else a registry says is not shown to a terminal. */
+function platformName(platform: Platform | undefined): string {
+  const [os, architecture] = [platform?.os, platform?.architecture].map((word) =>
+    typeof word === "string" && /^[a-z0-9]{1,20}$/.test(word) ? word : "unknown",
+  );
   return `${os ?? "unknown"}/${architecture ?? "unknown"}`;
 }
