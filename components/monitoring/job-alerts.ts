@@ -1,0 +1,72 @@
+import { alertRule, gained, own, type AlertRule, type MonitoringScope } from "./alert";
+
+/** What becomes of Jobs and their pods. */
+export function jobAlerts(scope: MonitoringScope): AlertRule[] {
+  const reconciling = scope.reconcileSeconds !== undefined;
+  // What a process that had to end left undone, the list finds again.
+  const undone = `outcome=~"abandoned|failed|foreign|refused${reconciling ? "" : "|lost"}"`;
+  const heldByQuota = own(scope, "jobs_held", 'state="quota"');
+  const pending = `max by (namespace, queue) (${own(scope, "oldest_pending_pod_seconds")})`;
+  return [
+    alertRule({
+      alert: "BuildkiteQuotaFull",
+      severity: "warning",
+      expr: `sum by (namespace) (${heldByQuota}) > 0`,
+      for: "10m",
+      summary: "{{ $value }} Jobs wait for room in the agents namespace's quota",
+      description: "The quota counts finished Jobs, too, until their TTL has passed: see jobQuota.",
+    }),
+    alertRule({
+      alert: "BuildkiteJobsNotMade",
+      severity: "critical",
+      expr: `${gained("namespace, queue, outcome", own(scope, "jobs_total", undone), "15m")} > 0`,
+      for: "1m",
+      summary: "Jobs of queue {{ $labels.queue }} got no Kubernetes Job: {{ $labels.outcome }}",
+      description: "About {{ $value | humanize }} within 15 minutes. The log has one line for each.",
+    }),
+    alertRule({
+      alert: "BuildkitePodsPendingTooLong",
+      severity: "warning",
+      expr: `${pending} > 900`,
+      for: "5m",
+      summary: "A pod of queue {{ $labels.queue }} waits for its node for {{ $value | humanizeDuration }}",
+      description: "The pool is at its maximum, or the autoscaler adds no node. No build fails of this.",
+    }),
+    ...(reconciling ? reconcilingAlerts(scope) : []),
+  ];
+}
+
+/** Of what is known, or done, only where Buildkite is asked. */
+function reconcilingAlerts(scope: MonitoringScope): AlertRule[] {
+  // The others have alerts of their own, and of what was unneeded nobody has to hear.
+  const told = own(scope, "given_up_total", 'cause!~"start_failure|refused",reported!="unneeded"');
+  const leftOver = own(scope, "canceled_jobs_deleted_total", 'when="left_over"');
+  return [
+    alertRule({
+      alert: "BuildkitePodsCannotStart",
+      severity: "warning",
+      expr: `${gained("namespace, cause", own(scope, "start_failures_total"), "15m")} > 0`,
+      for: "1m",
+      summary: "Pods of builds cannot start: {{ $labels.cause }}",
+      description:
+        "About {{ $value | humanize }} within 15 minutes. Each build has failed at Buildkite with the cause.",
+    }),
+    alertRule({
+      alert: "BuildkiteJobsGivenUp",
+      severity: "warning",
+      expr: `${gained("namespace, queue, cause, reported", told, "15m")} > 0`,
+      for: "1m",
+      summary: "Jobs of queue {{ $labels.queue }} were given up: {{ $labels.cause }}",
+      description: "About {{ $value | humanize }} within 15 minutes; told to Buildkite: {{ $labels.reported }}.",
+    }),
+    alertRule({
+      alert: "BuildkiteAgentsLost",
+      severity: "warning",
+      expr: `${gained("namespace", leftOver, "1h")} > 3`,
+      for: "1m",
+      summary: "Pods outlive their builds",
+      description:
+        "About {{ $value | humanize }} within an hour: builds that ended at Buildkite, most often with their agent lost, while their pods stayed.",
+    }),
+  ];
+}
