@@ -64,7 +64,7 @@ export function ofProcess({ namespace }: Pick<MonitoringScope, "namespace">, nam
  * that matters: a counter with labels is born with 1.
  */
 export function gained(by: string, series: string, window: string): string {
-  return `sum by (${by}) ((${series} unless ${series} offset ${window}) or increase(${series}[${window}]))`;
+  return `sum by (${by}) ((${series} unless (${series} offset ${window})) or increase(${series}[${window}]))`;
 }
 
 /** Holds while any replica tells of the trouble. */
