@@ -155,6 +155,9 @@ export class Dispatch {
     const name = jobName(job.uuid);
     const seconds = (performance.now() - arrivedAt) / 1000;
     metrics.decisions.inc({ queue: route.key, outcome });
+    if (outcome === "deferred") {
+      metrics.deferred.inc({ queue: route.key, cause: "unasked" });
+    }
     if (outcome === "created" || outcome === "replaced") {
       onCreated(name, route.key);
       if (source === "webhook") {

@@ -12,10 +12,12 @@ import { messageOf, type Log } from "./log";
 import { createMetrics, type Metrics } from "./metrics";
 import { Orphans } from "./orphans";
 import { PATIENCE, type Patience } from "./patience";
+import { PodsWatch } from "./pods-watch";
 import { Listener } from "./server";
 import { reconcileSettings, type DispatcherSettings } from "./settings";
 import { notReadyBecause, oldestHeldSeconds, readStatus } from "./status";
 import { Templates } from "./templates";
+import { Troubles } from "./troubles";
 import { WaitingRoom } from "./waiting-room";
 import { Webhook } from "./webhook";
 import type { WebhookSecrets } from "./webhook-secrets";
@@ -120,13 +122,13 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
     ...{ api, templates, room, limits, patience, metrics, log, isWanted, onCreated },
     onDecided: (held, outcome) => loops?.attempts.decided(held, outcome),
   });
-  const orphans = new Orphans({
-    ...{ client, api, jobs, metrics, log, intervalMs: patience.orphansIntervalMs },
-    onError: watchFailed("pods"),
+  const pods = new PodsWatch({
+    ...{ client, api, queues: queues.map(({ key }) => key), onError: watchFailed("pods") },
   });
+  const orphans = new Orphans({ api, jobs, pods, metrics, log, intervalMs: patience.orphansIntervalMs });
 
   const faults = (): string[] => notReadyBecause(templates, dispatch, draining);
-  const lastContact = (): number => Math.max(api.lastContact, templates.lastContact, jobs.lastContact);
+  const lastContact = (): number => Math.max(...[api, templates, jobs, pods].map((source) => source.lastContact));
   const startedAt = new Date();
 
   const handleWebhookPort = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -147,6 +149,7 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
         buildkite,
         reconcile,
         isStopped,
+        troubles: () => troubles.list(),
         lastGenuineAt: () => webhook.lastGenuineAt,
       });
       response.writeHead(200, { "content-type": "application/json" }).end(`${JSON.stringify(status, undefined, 2)}\n`);
@@ -176,6 +179,18 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   const isStopped = attempts && ((key: string): boolean => attempts.isStopped(key));
   const webhook = new Webhook({ secrets, queues, dispatch, reconcile, connections, metrics, log, answerWithinMs });
 
+  const troubles = new Troubles(
+    {
+      ...{ startedAt: startedAt.getTime(), lastContact, watches: { jobs, pods, podtemplates: templates } },
+      missingTemplates: () => (templates.synced ? [...names].filter((name) => !templates.watched(name)) : []),
+      waiting: () => room.counts(),
+      bufferFull: () => dispatch.full,
+      buildkite: loops?.troubleSources,
+      silentMs: patience.silentMs,
+      troubleAfterMs: patience.troubleAfterMs,
+    },
+    log,
+  );
   metrics.read({
     inFlight: () => jobs.inFlight(),
     held: () => {
@@ -187,10 +202,14 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
     bufferSize: limits.bufferSize,
     lastContact,
     ready: () => faults().length === 0,
+    pendingPods: () => pods.pendingByQueue(),
+    troubles: () => troubles.pairs(),
     buildkite: loops?.gauges,
   });
 
-  for (const endless of [jobsRead, orphans.run(signal), ready, ...(loops?.run(feeding.signal) ?? [])]) {
+  const watched = [ready, jobsRead, pods.start(signal)];
+  const looks = [orphans.run(signal), troubles.run(patience.troublesIntervalMs, signal)];
+  for (const endless of [...watched, ...looks, ...(loops?.run(feeding.signal) ?? [])]) {
     endless.catch((error: unknown) => {
       if (!signal.aborted) {
         options.onFatal(error);

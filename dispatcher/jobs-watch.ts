@@ -3,7 +3,7 @@ import { QUEUE_LABEL } from "../components/contract";
 import { OURS, type AgentsNamespace } from "./agents-namespace";
 import { isFinished } from "./judge";
 import type { KubernetesClient } from "./kubernetes/client";
-import { Informer } from "./kubernetes/informer";
+import { Informer, type InformerFailure } from "./kubernetes/informer";
 import type { Job } from "./kubernetes/objects";
 
 /** What memory holds of a Job. */
@@ -72,6 +72,10 @@ export class JobsWatch {
 
   get lastContact(): number {
     return this.#informer.lastContact;
+  }
+
+  get failure(): InformerFailure | undefined {
+    return this.#informer.failure;
   }
 
   start(signal: AbortSignal): Promise<void> {

@@ -23,6 +23,12 @@ export interface Patience {
   leftoverMs: number;
   /** Between two looks for orphaned pods. */
   orphansIntervalMs: number;
+  /** How long nothing may be heard of the API server before that is a trouble; its watches speak about once a minute. */
+  silentMs: number;
+  /** How long a watch may fail, and a job wait although slots are free, before that is a trouble. */
+  troubleAfterMs: number;
+  /** Between two looks for troubles. */
+  troublesIntervalMs: number;
   /** Serving on after the call to stop: for requests that were sent before the news had spread. */
   drainMs: number;
   /** After that, for what was acknowledged. */
@@ -40,6 +46,9 @@ export const PATIENCE: Readonly<Patience> = {
   startGraceMs: 30_000,
   leftoverMs: 30_000,
   orphansIntervalMs: 5000,
+  silentMs: 90_000,
+  troubleAfterMs: 30_000,
+  troublesIntervalMs: 5000,
   drainMs: 1000,
   finishMs: 20_000,
 };

@@ -5,6 +5,7 @@ import type { Log } from "../log";
 import type { BuildkiteGauges, Metrics } from "../metrics";
 import type { Patience } from "../patience";
 import type { QueueRoute, ReconcileSettings } from "../settings";
+import type { BuildkiteSources } from "../trouble-sources";
 import { Attempts } from "./attempts";
 import type { Buildkite } from "./buildkite";
 import { Canceled } from "./canceled";
@@ -41,7 +42,7 @@ export class BuildkiteLoops {
     const { buildkite, settings, queues, api, dispatch, jobs, metrics, log, patience, ready } = options;
     const { client, health, states } = buildkite;
     const report = new Report(client, states, log, options.signal);
-    this.attempts = new Attempts({ report, namespace: options.namespace, log });
+    this.attempts = new Attempts({ report, namespace: options.namespace, metrics, log });
     this.#options = options;
     this.reconcile = new Reconcile({
       ...{ client, health, queues, dispatch, jobs, log, ready },
@@ -68,6 +69,19 @@ export class BuildkiteLoops {
   /** Runs them until the signal; each ends early only with an error. */
   run(signal: AbortSignal): Promise<void>[] {
     return [this.reconcile.run(signal), this.#canceled.run(signal), this.#startFailures.run(signal)];
+  }
+
+  get troubleSources(): BuildkiteSources {
+    const { queues, settings, buildkite } = this.#options;
+    const { reconcile, attempts } = this;
+    return {
+      ...{ health: buildkite.health, intervalMs: settings.intervalSeconds * 1000 },
+      queues: queues.map(({ key }) => key),
+      listedAt: () => reconcile.listedAt,
+      slots: () => reconcile.slots(),
+      view: (key) => reconcile.view(key),
+      isStopped: (key) => attempts.isStopped(key),
+    };
   }
 
   get gauges(): BuildkiteGauges {

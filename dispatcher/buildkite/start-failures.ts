@@ -18,7 +18,7 @@ export interface StartFailuresOptions {
   /** So that the loop does not dispatch the job again before Buildkite has been told. */
   aside: SetAside;
   queues: readonly QueueRoute[];
-  metrics: Pick<Metrics, "startFailures">;
+  metrics: Pick<Metrics, "startFailures" | "givenUp">;
   log: Log;
   /** Between two looks; a fifth more or less each time. */
   intervalMs: number;
@@ -39,7 +39,8 @@ const GONE_WITHIN_MS = 120_000;
  */
 export class StartFailures {
   readonly #options: StartFailuresOptions;
-  readonly #queues: ReadonlySet<string>;
+  /** Keys by label. */
+  readonly #queues: ReadonlyMap<string, string>;
   readonly #gate = new Gate(WIDTH);
   readonly #inHand = new Set<string>();
   /** By the pod's uid: since when it is seen not to start, by `performance.now()`. */
@@ -48,7 +49,7 @@ export class StartFailures {
   constructor(options: StartFailuresOptions) {
     this.#options = options;
     const acquiring = options.queues.filter(({ agentMode }) => agentMode === "acquire");
-    this.#queues = new Set(acquiring.map(({ key }) => labelValue(key)));
+    this.#queues = new Map(acquiring.map(({ key }) => [labelValue(key), key]));
   }
 
   /** Looks again and again until the signal. */
@@ -129,6 +130,8 @@ export class StartFailures {
     }
     const reported = await report.giveUp(uuid, failure.words);
     metrics.startFailures.inc({ cause: failure.reason });
+    const queue = this.#queues.get(suspect.labels?.[QUEUE_LABEL] ?? "") ?? "";
+    metrics.givenUp.inc({ queue, cause: "start_failure", reported });
     log.error("pod could not start", { uuid, pod: suspect.name, cause: failure.reason, why: failure.words, reported });
   }
 }

@@ -1,12 +1,17 @@
 /** The fields that are read of a batch/v1 Job. */
 export interface Job {
   metadata: ObjectMeta;
-  status?: { completionTime?: string; conditions?: JobCondition[] | null };
+  status?: { completionTime?: string; conditions?: Condition[] | null };
 }
 
-export interface JobCondition {
+/** Of a Job or a pod. */
+export interface Condition {
   type: string;
   status: string;
+  /** A word for machines. */
+  reason?: string;
+  /** For a person. */
+  message?: string;
   lastTransitionTime?: string;
 }
 
@@ -16,6 +21,7 @@ export interface ObjectMeta {
   namespace?: string;
   uid: string;
   resourceVersion?: string;
+  creationTimestamp?: string;
   deletionTimestamp?: string;
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
@@ -33,6 +39,10 @@ export interface Pod {
   spec?: { nodeName?: string; terminationGracePeriodSeconds?: number };
   status?: {
     phase?: string;
+    /** For example `Evicted`, `DeadlineExceeded`. */
+    reason?: string;
+    message?: string;
+    conditions?: Condition[] | null;
     initContainerStatuses?: ContainerStatus[] | null;
     containerStatuses?: ContainerStatus[] | null;
   };
@@ -48,8 +58,8 @@ export interface ContainerStatus {
 /** One of the three is there. */
 export interface ContainerState {
   waiting?: { reason?: string; message?: string };
-  running?: object;
-  terminated?: object;
+  running?: { startedAt?: string };
+  terminated?: { exitCode?: number; reason?: string; startedAt?: string; finishedAt?: string };
 }
 
 /** An object of which only the metadata is known. */

@@ -4,6 +4,7 @@ import { Attempts, MOST_EXHAUSTED } from "../../dispatcher/buildkite/attempts";
 import { Report } from "../../dispatcher/buildkite/report";
 import { HeldJob } from "../../dispatcher/held-job";
 import { createLog } from "../../dispatcher/log";
+import { createMetrics } from "../../dispatcher/metrics";
 
 const UNTIL_STOP = new AbortController().signal;
 
@@ -31,6 +32,7 @@ describe("jobs for which another pod would not help", () => {
         },
       },
       namespace: "agents",
+      metrics: createMetrics("test"),
       log: createLog((line) => lines.push(JSON.parse(line) as Record<string, unknown>)),
     });
   });
