@@ -1,4 +1,5 @@
 import { METRIC_PREFIX } from "../../dispatcher/metrics";
+import type { Sign } from "../../dispatcher/trouble-sources";
 
 /** Whose metrics the rules and the dashboard are about. */
 export interface MonitoringScope {
@@ -68,7 +69,7 @@ export function gained(by: string, series: string, window: string): string {
 }
 
 /** Holds while any replica tells of the trouble. */
-export function trouble(scope: Pick<MonitoringScope, "namespace">, part: string, cause: string): string {
+export function trouble(scope: Pick<MonitoringScope, "namespace">, part: Sign["part"], cause: string): string {
   return `max by (namespace) (${own(scope, "trouble", `part="${part}",cause="${cause}"`)}) == 1`;
 }
 

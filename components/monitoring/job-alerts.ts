@@ -1,11 +1,15 @@
+import type { Reported } from "../../dispatcher/buildkite/report";
+import type { WaitCause } from "../../dispatcher/waiting-room";
+import type { Outcome } from "../../dispatcher/work";
 import { alertRule, gained, own, type AlertRule, type MonitoringScope } from "./alert";
 
 /** What becomes of Jobs and their pods. */
 export function jobAlerts(scope: MonitoringScope): AlertRule[] {
   const reconciling = scope.reconcileSeconds !== undefined;
   // What a process that had to end left undone, the list finds again.
-  const undone = `outcome=~"abandoned|failed|foreign|refused${reconciling ? "" : "|lost"}"`;
-  const heldByQuota = own(scope, "jobs_held", 'state="quota"');
+  const undone: Outcome[] = ["abandoned", "failed", "foreign", "refused", ...(reconciling ? [] : ["lost" as const])];
+  const notMade = own(scope, "jobs_total", `outcome=~"${undone.join("|")}"`);
+  const heldByQuota = own(scope, "jobs_held", `state="${"quota" satisfies WaitCause}"`);
   const pending = `max by (namespace, queue) (${own(scope, "oldest_pending_pod_seconds")})`;
   return [
     alertRule({
@@ -19,7 +23,7 @@ export function jobAlerts(scope: MonitoringScope): AlertRule[] {
     alertRule({
       alert: "BuildkiteJobsNotMade",
       severity: "critical",
-      expr: `${gained("namespace, queue, outcome", own(scope, "jobs_total", undone), "15m")} > 0`,
+      expr: `${gained("namespace, queue, outcome", notMade, "15m")} > 0`,
       for: "1m",
       summary: "Jobs of queue {{ $labels.queue }} got no Kubernetes Job: {{ $labels.outcome }}",
       description: "About {{ $value | humanize }} within 15 minutes. The log has one line for each.",
@@ -39,7 +43,11 @@ export function jobAlerts(scope: MonitoringScope): AlertRule[] {
 /** Of what is known, or done, only where Buildkite is asked. */
 function reconcilingAlerts(scope: MonitoringScope): AlertRule[] {
   // The others have alerts of their own, and of what was unneeded nobody has to hear.
-  const told = own(scope, "given_up_total", 'cause!~"start_failure|refused",reported!="unneeded"');
+  const told = own(
+    scope,
+    "given_up_total",
+    `cause!~"start_failure|refused",reported!="${"unneeded" satisfies Reported}"`,
+  );
   const leftOver = own(scope, "canceled_jobs_deleted_total", 'when="left_over"');
   return [
     alertRule({

@@ -14,6 +14,8 @@ export async function seriesOfDispatcher(): Promise<ReadonlyMap<string, Readonly
     bufferSize: 1,
     lastContact: () => 0,
     ready: () => true,
+    pendingPods: () => new Map(),
+    troubles: () => [],
     buildkite: {
       cap: 1,
       queues: () => new Map(),

@@ -51,7 +51,7 @@ export function readExpression(text: string, labelsOf: (metric: string) => Reado
       case "OffsetExpr":
         return result(node.firstChild ?? fail(node, "nothing in it"));
       default:
-        return fail(node, node.type.isError ? "does not parse" : `${node.name} is not read here`);
+        return fail(node, `${node.name} is not read here`);
     }
   }
 
@@ -98,7 +98,9 @@ export function readExpression(text: string, labelsOf: (metric: string) => Reado
         fail(node, "its sides have different labels and never match");
       }
     }
-    return node.getChild("Or") === null ? (left ?? right) : new Set([...(left ?? [])].filter((name) => right?.has(name)));
+    return node.getChild("Or") === null
+      ? (left ?? right)
+      : new Set([...(left ?? [])].filter((name) => right?.has(name)));
   }
 
   function argumentsOf(node: Node): Labels[] {
@@ -110,11 +112,12 @@ export function readExpression(text: string, labelsOf: (metric: string) => Reado
   }
 
   const { topNode } = parser.parse(text);
-  const [only] = [topNode.firstChild];
-  if (only === null || only.nextSibling !== null) {
-    fail(topNode, "is not one expression");
-  }
-  return { labels: only === null ? undefined : result(only), selectors };
+  topNode.cursor().iterate(({ node }) => {
+    if (node.type.isError) {
+      fail(topNode, "does not parse");
+    }
+  });
+  return { labels: result(topNode.firstChild ?? fail(topNode, "is empty")), selectors };
 }
 
 /** Labels that a text names: `{{ $labels.queue }}` in an annotation, `{{queue}}` in a legend. */
