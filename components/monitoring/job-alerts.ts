@@ -46,8 +46,9 @@ function reconcilingAlerts(scope: MonitoringScope): AlertRule[] {
   const told = own(
     scope,
     "given_up_total",
-    `cause!~"start_failure|refused",reported!="${"unneeded" satisfies Reported}"`,
+    `cause!~"start_failure|refused|agent_lost",reported!="${"unneeded" satisfies Reported}"`,
   );
+  const lost = own(scope, "given_up_total", 'cause="agent_lost"');
   const leftOver = own(scope, "canceled_jobs_deleted_total", 'when="left_over"');
   return [
     alertRule({
@@ -70,11 +71,18 @@ function reconcilingAlerts(scope: MonitoringScope): AlertRule[] {
     alertRule({
       alert: "BuildkiteAgentsLost",
       severity: "warning",
+      expr: `${gained("namespace, queue", lost, "1h")} > 3`,
+      for: "1m",
+      summary: "Agents of queue {{ $labels.queue }} die without a word",
+      description: "About {{ $value | humanize }} within an hour: their node went away, or the kernel killed them.",
+    }),
+    alertRule({
+      alert: "BuildkitePodsLeftOver",
+      severity: "warning",
       expr: `${gained("namespace", leftOver, "1h")} > 3`,
       for: "1m",
       summary: "Pods outlive their builds",
-      description:
-        "About {{ $value | humanize }} within an hour: builds that ended at Buildkite, most often with their agent lost, while their pods stayed.",
+      description: "About {{ $value | humanize }} within an hour were deleted long after their builds had ended.",
     }),
   ];
 }

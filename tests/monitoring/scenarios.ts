@@ -183,6 +183,11 @@ const LOUD: readonly Scenario[] = [
   }),
   firing("BuildkiteQuotaFull", { series: 'jobs_held{state="quota"}', values: "_x100 12x20", pod: "a" }),
   firing("BuildkiteAgentsLost", {
+    series: 'given_up_total{queue="default",cause="agent_lost",reported="finished"}',
+    values: "_x90 1+1x30",
+    pod: "a",
+  }),
+  firing("BuildkitePodsLeftOver", {
     series: 'canceled_jobs_deleted_total{when="left_over"}',
     values: "2x90 2+1x30",
     pod: "a",
