@@ -74,12 +74,12 @@ describe("DispatcherMonitoring", () => {
 
   it("holds one rule file and one dashboard, of this dispatcher, far below a ConfigMap's limit", async () => {
     const { rules, dashboard } = await monitoring({ reconcileSeconds: 20 });
-    const [[file = "", text = ""] = [], ...more] = Object.entries(rules.data);
+    const [[file, text] = ["", ""], ...more] = Object.entries(rules.data);
     assert.match(file, /\.yaml$/);
     assert.equal(more.length, 0);
     const { groups } = parse(text) as { groups: RuleGroup[] };
     assert.ok(groups.some(({ name }) => name === "ci-dispatcher.buildkite"));
-    const [[board = "", json = ""] = []] = Object.entries(dashboard.data);
+    const [[board, json] = ["", ""]] = Object.entries(dashboard.data);
     assert.match(board, /\.json$/);
     assert.equal((JSON.parse(json) as Dashboard).title, "Buildkite scale to zero: ci-dispatcher");
     assert.ok(text.length + json.length < 200_000);
