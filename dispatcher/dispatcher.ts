@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
+import { labelValue } from "../components/stamp";
 import { AgentsNamespace } from "./agents-namespace";
 import type { AgentTokens } from "./buildkite/agent-tokens";
 import { Buildkite } from "./buildkite/buildkite";
@@ -16,6 +17,7 @@ import { PodsWatch } from "./pods-watch";
 import { Listener } from "./server";
 import { reconcileSettings, type DispatcherSettings } from "./settings";
 import { notReadyBecause, oldestHeldSeconds, readStatus } from "./status";
+import { Stories } from "./stories";
 import { Templates } from "./templates";
 import { Troubles } from "./troubles";
 import { WaitingRoom } from "./waiting-room";
@@ -101,8 +103,19 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
     },
     onError: watchFailed("podtemplates"),
   });
+  const stories = new Stories({
+    ...{ metrics, log },
+    queueOf: (label) => queues.find(({ key }) => labelValue(key) === label)?.key ?? "other",
+    isThere: (name, uid) => jobs.get(name)?.uid === uid,
+  });
   const jobs = new JobsWatch({
     ...{ client, api, namespace, queues: queues.map(({ key }) => key) },
+    onChange: (kind, job) => {
+      if (!jobs.synced) {
+        stories.found(job);
+      }
+      stories.jobChanged(kind, job);
+    },
     onGone: (name) => {
       room.onJobGone(name);
       loops?.reconcile.slotFreed();
@@ -120,10 +133,16 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   const { isWanted } = buildkite ?? {};
   const dispatch = new Dispatch({
     ...{ api, templates, room, limits, patience, metrics, log, isWanted, onCreated },
+    onMade: (held, uid) => {
+      stories.made(held, uid);
+    },
     onDecided: (held, outcome) => loops?.attempts.decided(held, outcome),
   });
   const pods = new PodsWatch({
     ...{ client, api, queues: queues.map(({ key }) => key), onError: watchFailed("pods") },
+    onChange: (pod) => {
+      stories.podChanged(pod);
+    },
   });
   const orphans = new Orphans({ api, jobs, pods, metrics, log, intervalMs: patience.orphansIntervalMs });
 
@@ -171,7 +190,21 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
     buildkite &&
     reconciling &&
     new BuildkiteLoops({
-      ...{ buildkite, settings: reconciling, queues, namespace, signal, api, dispatch, jobs, metrics, log, patience },
+      ...{
+        buildkite,
+        settings: reconciling,
+        queues,
+        namespace,
+        signal,
+        api,
+        dispatch,
+        jobs,
+        pods,
+        stories,
+        metrics,
+        log,
+        patience,
+      },
       ready: Promise.all([ready, jobsRead]),
     });
   options.agentTokens?.onChange(() => loops?.reconcile.tryAgain());
@@ -207,8 +240,8 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
     buildkite: loops?.gauges,
   });
 
-  const watched = [ready, jobsRead, pods.start(signal)];
-  const looks = [orphans.run(signal), troubles.run(patience.troublesIntervalMs, signal)];
+  const watched = [ready, jobsRead, jobsRead.then(() => pods.start(signal))];
+  const looks = [orphans.run(signal), stories.run(signal), troubles.run(patience.troublesIntervalMs, signal)];
   for (const endless of [...watched, ...looks, ...(loops?.run(feeding.signal) ?? [])]) {
     endless.catch((error: unknown) => {
       if (!signal.aborted) {

@@ -15,6 +15,14 @@ export interface Patience {
   buildkiteLongestWaitMs: number;
   /** Between two looks for canceled builds. */
   canceledIntervalMs: number;
+  /** After a Job's end its agent's own word may still be on its way for so long. */
+  agentLostMs: number;
+  /** Between two looks for Jobs without a pod. */
+  podlessIntervalMs: number;
+  /** Between two looks for jobs that wait for long. */
+  longWaitsIntervalMs: number;
+  /** How long a job waits for its pod's start before a note says why. */
+  longWaitMs: number;
   /** Between two looks for pods that cannot start. */
   startFailuresIntervalMs: number;
   /** How long a pod may seem unable to start. */
@@ -42,6 +50,10 @@ export const PATIENCE: Readonly<Patience> = {
   answerWithinMs: 2000,
   buildkiteLongestWaitMs: 30_000,
   canceledIntervalMs: 5000,
+  agentLostMs: 30_000,
+  podlessIntervalMs: 15_000,
+  longWaitsIntervalMs: 15_000,
+  longWaitMs: 300_000,
   startFailuresIntervalMs: 10_000,
   startGraceMs: 30_000,
   leftoverMs: 30_000,

@@ -25,8 +25,14 @@ export interface SeenPod {
   /** Of the agent's container. */
   readonly startedAt: number | undefined;
   readonly finishedAt: number | undefined;
+  /** Of the agent. */
+  readonly exitCode: number | undefined;
+  /** Kubernetes' word for an end that was not the agent's own, for example `OOMKilled`, `Evicted`. */
+  readonly reason: string | undefined;
   /** Whether it waits for a node. */
   readonly pending: boolean;
+  /** Whether it has its node, and no container of it runs. */
+  readonly starting: boolean;
 }
 
 export interface PodsWatchOptions {
@@ -79,10 +85,15 @@ export class PodsWatch {
     return this.#informer.list();
   }
 
-  /** Pods without a node, oldest first. */
-  pending(): SeenPod[] {
-    const pending = this.#informer.list().filter((pod) => pod.pending);
-    return pending.sort((a, b) => (a.createdAt ?? 0) - (b.createdAt ?? 0));
+  /** Pods whose agent has not started yet, oldest first. */
+  waiting(): SeenPod[] {
+    const waiting = this.#informer.list().filter((pod) => pod.pending || pod.starting);
+    return waiting.sort((a, b) => (a.createdAt ?? 0) - (b.createdAt ?? 0));
+  }
+
+  /** Of the Jobs that have a pod. */
+  jobUids(): Set<string> {
+    return new Set(this.#informer.list().flatMap(({ jobUid }) => (jobUid === undefined ? [] : [jobUid])));
   }
 
   /** By queue key; a queue without such pods has zeros. */
@@ -98,22 +109,9 @@ export class PodsWatch {
     return found;
   }
 
-  #keep({ metadata, spec, status }: Pod): SeenPod {
-    const { name, uid, labels = {}, deletionTimestamp } = metadata;
-    const agent = (status?.containerStatuses ?? []).find((container) => container.name === AGENT_CONTAINER)?.state;
-    const scheduled = (status?.conditions ?? []).find(({ type }) => type === "PodScheduled");
-    const node = spec?.nodeName === "" ? undefined : spec?.nodeName;
-    const deleting = deletionTimestamp !== undefined;
-    return {
-      ...{ name, uid, jobUuid: labels[JOB_UUID] ?? "", jobUid: jobUidOf({ metadata }), deleting },
-      queue: labels[QUEUE_LABEL] ?? "",
-      createdAt: readMilliseconds(metadata.creationTimestamp),
-      node: node && this.#shared(node),
-      boundAt: scheduled?.status === "True" ? readMilliseconds(scheduled.lastTransitionTime) : undefined,
-      startedAt: readMilliseconds(agent?.running?.startedAt ?? agent?.terminated?.startedAt),
-      finishedAt: readMilliseconds(agent?.terminated?.finishedAt),
-      pending: node === undefined && !deleting && (status?.phase ?? "Pending") === "Pending",
-    };
+  #keep(pod: Pod): SeenPod {
+    const seen = seenPod(pod);
+    return seen.node === undefined ? seen : { ...seen, node: this.#shared(seen.node) };
   }
 
   #shared(node: string): string {
@@ -128,6 +126,34 @@ export class PodsWatch {
   }
 }
 
+/** What memory holds of it. */
+export function seenPod({ metadata, spec, status }: Pod): SeenPod {
+  const { name, uid, labels = {}, deletionTimestamp } = metadata;
+  const agent = (status?.containerStatuses ?? []).find((container) => container.name === AGENT_CONTAINER)?.state;
+  const scheduled = (status?.conditions ?? []).find(({ type }) => type === "PodScheduled");
+  const node = spec?.nodeName === "" ? undefined : spec?.nodeName;
+  const deleting = deletionTimestamp !== undefined;
+  const isPending = !deleting && (status?.phase ?? "Pending") === "Pending";
+  return {
+    ...{ name, uid, jobUuid: labels[JOB_UUID] ?? "", jobUid: jobUidOf({ metadata }), deleting },
+    queue: labels[QUEUE_LABEL] ?? "",
+    createdAt: readMilliseconds(metadata.creationTimestamp),
+    node,
+    boundAt: scheduled?.status === "True" ? readMilliseconds(scheduled.lastTransitionTime) : undefined,
+    startedAt: readMilliseconds(agent?.running?.startedAt ?? agent?.terminated?.startedAt),
+    finishedAt: readMilliseconds(agent?.terminated?.finishedAt),
+    exitCode: agent?.terminated?.exitCode,
+    reason: status?.reason ?? unusual(agent?.terminated?.reason),
+    pending: isPending && node === undefined,
+    starting: isPending && node !== undefined,
+  };
+}
+
+/** Without the words of an end that every container comes to. */
+function unusual(reason: string | undefined): string | undefined {
+  return reason === "Completed" || reason === "Error" ? undefined : reason;
+}
+
 /** The Job that made the pod. */
 export function jobUidOf({ metadata }: MetadataOnly): string | undefined {
   const owner = (metadata.ownerReferences ?? []).find(({ kind, controller }) => kind === "Job" && controller === true);
@@ -137,5 +163,6 @@ export function jobUidOf({ metadata }: MetadataOnly): string | undefined {
 /** Milliseconds since 1970 of a time as the API server writes it. */
 export function readMilliseconds(time: string | undefined): number | undefined {
   const milliseconds = Date.parse(time ?? "");
-  return Number.isNaN(milliseconds) ? undefined : milliseconds;
+  // Of a container that could not be started it says 1970.
+  return milliseconds > 0 ? milliseconds : undefined;
 }

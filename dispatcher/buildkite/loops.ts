@@ -6,9 +6,14 @@ import type { BuildkiteGauges, Metrics } from "../metrics";
 import type { Patience } from "../patience";
 import type { QueueRoute, ReconcileSettings } from "../settings";
 import type { BuildkiteSources } from "../trouble-sources";
+import type { PodsWatch } from "../pods-watch";
+import type { Stories } from "../stories";
+import { AgentLost } from "./agent-lost";
 import { Attempts } from "./attempts";
 import type { Buildkite } from "./buildkite";
 import { Canceled } from "./canceled";
+import { LongWaits } from "./long-waits";
+import { PodlessJobs } from "./podless-jobs";
 import { Reconcile } from "./reconcile";
 import { Report } from "./report";
 import { StartFailures } from "./start-failures";
@@ -23,6 +28,8 @@ export interface BuildkiteLoopsOptions {
   api: AgentsNamespace;
   dispatch: Dispatch;
   jobs: JobsWatch;
+  pods: PodsWatch;
+  stories: Pick<Stories, "because" | "has">;
   metrics: Metrics;
   log: Log;
   patience: Patience;
@@ -36,10 +43,12 @@ export class BuildkiteLoops {
   readonly attempts: Attempts;
   readonly #canceled: Canceled;
   readonly #startFailures: StartFailures;
+  readonly #podlessJobs: PodlessJobs;
+  readonly #longWaits: LongWaits;
   readonly #options: BuildkiteLoopsOptions;
 
   constructor(options: BuildkiteLoopsOptions) {
-    const { buildkite, settings, queues, api, dispatch, jobs, metrics, log, patience, ready } = options;
+    const { buildkite, settings, queues, api, dispatch, jobs, pods, stories, metrics, log, patience, ready } = options;
     const { client, health, states } = buildkite;
     const report = new Report(client, states, log, options.signal);
     this.attempts = new Attempts({ report, namespace: options.namespace, metrics, log });
@@ -51,8 +60,13 @@ export class BuildkiteLoops {
       intervalMs: settings.intervalSeconds * 1000,
       longestWaitMs: patience.buildkiteLongestWaitMs,
     });
+    const onEnding = (jobUid: string, why: string): void => {
+      stories.because(jobUid, why);
+    };
+    const { aside } = this.reconcile;
+    const agentLost = new AgentLost({ api, jobs, report, queues, metrics, log, afterMs: patience.agentLostMs });
     this.#canceled = new Canceled({
-      ...{ client, api, jobs, queues, metrics, log },
+      ...{ client, api, jobs, queues, metrics, log, agentLost, onEnding },
       intervalMs: patience.canceledIntervalMs,
       leftoverMs: patience.leftoverMs,
       onTaken: (key) => {
@@ -60,15 +74,29 @@ export class BuildkiteLoops {
       },
     });
     this.#startFailures = new StartFailures({
-      ...{ api, report, aside: this.reconcile.aside, queues, metrics, log },
+      ...{ api, report, aside, queues, metrics, log, onEnding },
       intervalMs: patience.startFailuresIntervalMs,
       graceMs: patience.startGraceMs,
+    });
+    this.#podlessJobs = new PodlessJobs({
+      ...{ api, jobs, pods, report, aside, queues, metrics, log, onEnding },
+      intervalMs: patience.podlessIntervalMs,
+      afterMs: patience.refusalLimitMs,
+      noteAfterMs: patience.longWaitMs,
+    });
+    this.#longWaits = new LongWaits({
+      ...{ api, pods, dispatch, report, queues, log },
+      isOurs: (jobUid) => stories.has(jobUid),
+      intervalMs: patience.longWaitsIntervalMs,
+      afterMs: patience.longWaitMs,
     });
   }
 
   /** Runs them until the signal; each ends early only with an error. */
   run(signal: AbortSignal): Promise<void>[] {
-    return [this.reconcile.run(signal), this.#canceled.run(signal), this.#startFailures.run(signal)];
+    const { reconcile } = this;
+    const looks = [this.#canceled, this.#startFailures, this.#podlessJobs, this.#longWaits];
+    return [reconcile, ...looks].map((loop) => loop.run(signal));
   }
 
   get troubleSources(): BuildkiteSources {

@@ -62,6 +62,17 @@ export interface ContainerState {
   terminated?: { exitCode?: number; reason?: string; startedAt?: string; finishedAt?: string };
 }
 
+/** The fields that are read of a core/v1 Event. */
+export interface KubernetesEvent {
+  metadata: { creationTimestamp?: string };
+  /** For example `FailedCreate`. */
+  reason?: string;
+  message?: string;
+  lastTimestamp?: string | null;
+  eventTime?: string | null;
+  series?: { lastObservedTime?: string } | null;
+}
+
 /** An object of which only the metadata is known. */
 export interface MetadataOnly {
   metadata: ObjectMeta;

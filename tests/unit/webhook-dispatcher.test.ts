@@ -62,6 +62,7 @@ describe("WebhookDispatcher", () => {
       { apiGroups: ["batch"], resources: ["jobs"], verbs: ["create", "get", "list", "watch", "delete"] },
       { apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "watch", "delete"] },
       { apiGroups: [""], resources: ["podtemplates"], verbs: ["get", "list", "watch"] },
+      { apiGroups: [""], resources: ["events"], verbs: ["list", "watch"] },
     ]);
     assert.equal(
       registrations.some(({ type }) => type.includes("ClusterRole")),
