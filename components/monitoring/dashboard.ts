@@ -1,33 +1,19 @@
 import { createHash } from "node:crypto";
 import { METRIC_PREFIX } from "../../dispatcher/metrics";
-import { DATASOURCE, laidOut, type Panel } from "./panel";
+import { DATASOURCE, laidOut } from "./panel";
 import { ROWS } from "./dashboard-rows";
 
-/** A dashboard as Grafana's JSON has it; the fields that are used here. */
-export interface Dashboard {
-  readonly uid: string;
-  readonly title: string;
-  readonly schemaVersion: number;
-  readonly panels: readonly Panel[];
-  readonly templating: { readonly list: readonly Variable[] };
-  readonly [field: string]: unknown;
-}
+/** A dashboard as Grafana's JSON has it; a test holds it against Grafana's own types. */
+export type Dashboard = ReturnType<typeof dashboard>;
 
-/** A variable of a dashboard. */
-export interface Variable {
-  readonly name: string;
-  readonly type: "datasource" | "query";
-  readonly [field: string]: unknown;
-}
-
-/** Of Grafana 12; older ones back to 9 read it, newer ones bring it up to theirs. */
+/** Of Grafana 12; newer ones bring it up to their own. */
 const SCHEMA_VERSION = 41;
 
 /**
  * The dashboard of one dispatcher. Its uid is made from the namespace: two stacks that share a Grafana have two, and each
  * keeps its address through every change.
  */
-export function dashboard(namespace: string): Dashboard {
+export function dashboard(namespace: string) {
   const hash = createHash("sha256").update(namespace).digest("hex").slice(0, 12);
   return {
     uid: `scale-to-zero-${hash}`,
@@ -43,41 +29,30 @@ export function dashboard(namespace: string): Dashboard {
   };
 }
 
-function variables(namespace: string): Variable[] {
+function variables(namespace: string) {
   const ofNamespace = `label_values(${METRIC_PREFIX}build_info, namespace)`;
   const ofQueue = `label_values(${METRIC_PREFIX}jobs_in_flight{namespace="$namespace"}, queue)`;
-  const queryOf = (name: string, label: string, query: string): Variable => ({
-    ...{
-      name,
-      label,
-      type: "query",
-      datasource: DATASOURCE,
-      definition: query,
-      hide: 0,
-      refresh: 2,
-      regex: "",
-      sort: 1,
-    },
-    query: { query, refId: `${name}-variable` },
-    options: [],
-  });
   return [
     {
-      ...{ name: "datasource", label: "Data source", type: "datasource", query: "prometheus", hide: 0, refresh: 1 },
-      ...{ regex: "", includeAll: false, multi: false, options: [], current: {} },
+      ...{ name: "datasource", label: "Data source", type: "datasource" as const, query: "prometheus" },
+      ...{ hide: 0, refresh: 1, regex: "", includeAll: false, multi: false, options: [] },
     },
     {
-      ...queryOf("namespace", "Namespace", ofNamespace),
+      ...queried("namespace", "Namespace", ofNamespace),
       ...{ includeAll: false, multi: false, current: { selected: true, text: namespace, value: namespace } },
     },
     {
-      ...queryOf("queue", "Queue", ofQueue),
-      ...{
-        includeAll: true,
-        allValue: ".*",
-        multi: true,
-        current: { selected: true, text: ["All"], value: ["$__all"] },
-      },
+      ...queried("queue", "Queue", ofQueue),
+      ...{ includeAll: true, allValue: ".*", multi: true },
+      current: { selected: true, text: ["All"], value: ["$__all"] },
     },
   ];
+}
+
+function queried(name: string, label: string, definition: string) {
+  return {
+    ...{ name, label, definition, type: "query" as const, datasource: DATASOURCE, options: [] },
+    ...{ hide: 0, refresh: 2, regex: "", sort: 1 },
+    query: { query: definition, refId: `${name}-variable` },
+  };
 }

@@ -19,6 +19,8 @@ export interface PanelText {
   readonly type: "timeseries" | "stat";
   readonly unit: Unit;
   readonly targets: readonly PromqlTarget[];
+  /** A stat shows its series' name instead of its value. */
+  readonly named?: boolean;
   /** Areas on top of each other instead of lines. */
   readonly stacked?: boolean;
 }
@@ -31,28 +33,29 @@ export interface PanelRow {
 }
 
 /** A panel, or a row's heading, as Grafana's dashboard JSON has it. */
-export interface Panel {
-  readonly id: number;
-  readonly type: string;
-  readonly title: string;
-  readonly gridPos: GridPosition;
-  readonly [field: string]: unknown;
-}
+export type Panel = ReturnType<typeof headingOf> | ReturnType<typeof panelOf>;
 
 /** The variable that says which Prometheus is asked; no panel names one. */
 export const DATASOURCE = { type: "prometheus", uid: "${datasource}" } as const;
 
 const COLUMNS = 24;
 
+/** A number, as it is now. */
+export function stat(title: string, description: string, expr: string): PanelText {
+  return { title, description, type: "stat", unit: "short", targets: [{ expr, legend: title, instant: true }] };
+}
+
+/** Lines over time; what it asks for comes beside it. */
+export function chart(title: string, description: string): Omit<PanelText, "targets"> {
+  return { title, description, type: "timeseries", unit: "short" };
+}
+
 /** Numbers the panels and gives each its place: rows from top to bottom, a row's panels of equal width. */
 export function laidOut(rows: readonly PanelRow[]): Panel[] {
   const panels: Panel[] = [];
   let y = 0;
   for (const row of rows) {
-    panels.push({
-      ...{ id: panels.length + 1, type: "row", title: row.title, collapsed: false, panels: [] },
-      gridPos: { x: 0, y, w: COLUMNS, h: 1 },
-    });
+    panels.push(headingOf(row.title, panels.length + 1, { x: 0, y, w: COLUMNS, h: 1 }));
     y += 1;
     const w = Math.floor(COLUMNS / row.panels.length);
     for (const [index, text] of row.panels.entries()) {
@@ -63,7 +66,11 @@ export function laidOut(rows: readonly PanelRow[]): Panel[] {
   return panels;
 }
 
-function panelOf(text: PanelText, id: number, gridPos: GridPosition): Panel {
+function headingOf(title: string, id: number, gridPos: GridPosition) {
+  return { id, type: "row" as const, title, gridPos, collapsed: false, panels: [] };
+}
+
+function panelOf(text: PanelText, id: number, gridPos: GridPosition) {
   const { title, description, type, unit } = text;
   return {
     ...{ id, type, title, description, gridPos, datasource: DATASOURCE },
@@ -83,7 +90,12 @@ function panelOf(text: PanelText, id: number, gridPos: GridPosition): Panel {
             tooltip: { mode: "multi", sort: "desc" },
           }
         : {
-            ...{ colorMode: "none", graphMode: "none", justifyMode: "auto", textMode: "auto" },
+            ...{
+              colorMode: "none",
+              graphMode: "none",
+              justifyMode: "auto",
+              textMode: text.named === true ? "name" : "value",
+            },
             reduceOptions: { calcs: ["lastNotNull"], fields: "", values: false },
           },
   };
