@@ -1,24 +1,21 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { labelValue } from "../components/stamp";
 import { AgentsNamespace } from "./agents-namespace";
 import type { AgentTokens } from "./buildkite/agent-tokens";
 import { Buildkite } from "./buildkite/buildkite";
 import { BuildkiteLoops } from "./buildkite/loops";
+import { Cluster } from "./cluster";
 import { Connections } from "./connections";
 import { Dispatch } from "./dispatch";
-import { JobsWatch } from "./jobs-watch";
 import { KubernetesClient, type KubernetesConnection } from "./kubernetes/client";
-import { messageOf, type Log } from "./log";
+import type { Log } from "./log";
 import { createMetrics, type Metrics } from "./metrics";
+import { answerProbe, operationsHandler, pathOf } from "./operations";
 import { Orphans } from "./orphans";
 import { PATIENCE, type Patience } from "./patience";
-import { PodsWatch } from "./pods-watch";
 import { Listener } from "./server";
 import { reconcileSettings, type DispatcherSettings } from "./settings";
 import { notReadyBecause, oldestHeldSeconds, readStatus } from "./status";
-import { Stories } from "./stories";
-import { Templates } from "./templates";
 import { Troubles } from "./troubles";
 import { WaitingRoom } from "./waiting-room";
 import { Webhook } from "./webhook";
@@ -91,41 +88,18 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   });
   const api = new AgentsNamespace(client, namespace, metrics);
   const room = new WaitingRoom();
-  const watchFailed = (resource: string) => (error: unknown) => {
-    metrics.informerErrors.inc({ resource });
-    log.warn("watch failed, will be tried again", { resource, error: messageOf(error) });
-  };
-  const names = new Set(queues.map(({ template }) => template));
-  const templates = new Templates({
-    ...{ client, api, namespace, names },
-    onChange: (template, change) => {
-      log.info("template", { template, change });
-    },
-    onError: watchFailed("podtemplates"),
-  });
-  const stories = new Stories({
-    ...{ metrics, log },
-    queueOf: (label) => queues.find(({ key }) => labelValue(key) === label)?.key ?? "other",
-    isThere: (name, uid) => jobs.get(name)?.uid === uid,
-  });
-  const jobs = new JobsWatch({
-    ...{ client, api, namespace, queues: queues.map(({ key }) => key) },
-    onChange: (kind, job) => {
-      if (!jobs.synced) {
-        stories.found(job);
-      }
-      stories.jobChanged(kind, job);
-    },
-    onGone: (name) => {
+  const cluster = new Cluster({
+    ...{ client, api, settings, metrics, log },
+    onJobGone: (name) => {
       room.onJobGone(name);
       loops?.reconcile.slotFreed();
     },
-    onFinished: (name) => {
+    onJobFinished: (name) => {
       room.onJobFinished(name);
       loops?.reconcile.slotFreed();
     },
-    onError: watchFailed("jobs"),
   });
+  const { templates, jobs, pods, stories } = cluster;
   const onCreated = (name: string, queue: string): void => {
     jobs.created(name, queue);
   };
@@ -138,16 +112,10 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
     },
     onDecided: (held, outcome) => loops?.attempts.decided(held, outcome),
   });
-  const pods = new PodsWatch({
-    ...{ client, api, queues: queues.map(({ key }) => key), onError: watchFailed("pods") },
-    onChange: (pod) => {
-      stories.podChanged(pod);
-    },
-  });
   const orphans = new Orphans({ api, jobs, pods, metrics, log, intervalMs: patience.orphansIntervalMs });
 
   const faults = (): string[] => notReadyBecause(templates, dispatch, draining);
-  const lastContact = (): number => Math.max(...[api, templates, jobs, pods].map((source) => source.lastContact));
+  const lastContact = (): number => cluster.lastContact;
   const startedAt = new Date();
 
   const handleWebhookPort = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -157,54 +125,30 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
       answerProbe(request, response, faults);
     }
   };
-  const handleOperationsPort = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const path = pathOf(request);
-    if (path === "/metrics") {
-      response.writeHead(200, { "content-type": metrics.registry.contentType }).end(await metrics.registry.metrics());
-    } else if (path === "/status") {
-      const sources = { ...options, settings, startedAt, ready: faults, lastContact, dispatch, room, jobs, templates };
-      const status = readStatus({
-        ...sources,
-        buildkite,
-        reconcile,
-        isStopped,
-        troubles: () => troubles.list(),
-        lastGenuineAt: () => webhook.lastGenuineAt,
-      });
-      response.writeHead(200, { "content-type": "application/json" }).end(`${JSON.stringify(status, undefined, 2)}\n`);
-    } else {
-      answerProbe(request, response, faults);
-    }
-  };
+  const status = (): Record<string, unknown> =>
+    readStatus({
+      ...{ ...options, startedAt, ready: faults, lastContact, dispatch, room, jobs, templates, buildkite, reconcile },
+      ...{ isStopped, troubles: () => troubles.list(), lastGenuineAt: () => webhook.lastGenuineAt },
+    });
 
   const { port, operationsPort, listenAddress: address, tls } = options;
   const webhooks = new Listener({ port, address, tls, handle: handleWebhookPort });
-  const operations = new Listener({ port: operationsPort, address, handle: handleOperationsPort });
+  const operations = new Listener({
+    port: operationsPort,
+    address,
+    handle: operationsHandler({ metrics, status, faults }),
+  });
   const event = tls === undefined ? "connection" : "secureConnection";
   const mostConnections = Math.min(limits.bufferSize + SPARE_CONNECTIONS, MOST_CONNECTIONS);
   const connections = new Connections(webhooks.server, mostConnections, event);
-  const ready = templates.start(signal);
-  const jobsRead = jobs.start(signal);
+  const { templates: ready, jobs: jobsRead, pods: podsRead } = cluster.start(signal);
   const reconciling = reconcileSettings(settings);
   const loops =
     buildkite &&
     reconciling &&
     new BuildkiteLoops({
-      ...{
-        buildkite,
-        settings: reconciling,
-        queues,
-        namespace,
-        signal,
-        api,
-        dispatch,
-        jobs,
-        pods,
-        stories,
-        metrics,
-        log,
-        patience,
-      },
+      ...{ buildkite, settings: reconciling, queues, namespace, signal, patience },
+      ...{ api, dispatch, jobs, pods, stories, metrics, log },
       ready: Promise.all([ready, jobsRead]),
     });
   options.agentTokens?.onChange(() => loops?.reconcile.tryAgain());
@@ -215,7 +159,7 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   const troubles = new Troubles(
     {
       ...{ startedAt: startedAt.getTime(), lastContact, watches: { jobs, pods, podtemplates: templates } },
-      missingTemplates: () => (templates.synced ? [...names].filter((name) => !templates.watched(name)) : []),
+      missingTemplates: () => cluster.missingTemplates,
       waiting: () => room.counts(),
       bufferFull: () => dispatch.full,
       buildkite: loops?.troubleSources,
@@ -240,7 +184,7 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
     buildkite: loops?.gauges,
   });
 
-  const watched = [ready, jobsRead, jobsRead.then(() => pods.start(signal))];
+  const watched = [ready, jobsRead, podsRead];
   const looks = [orphans.run(signal), stories.run(signal), troubles.run(patience.troublesIntervalMs, signal)];
   for (const endless of [...watched, ...looks, ...(loops?.run(feeding.signal) ?? [])]) {
     endless.catch((error: unknown) => {
@@ -291,22 +235,4 @@ function connectBuildkite(options: DispatcherOptions, metrics: Metrics, signal: 
   }
   const queues = settings.queues.map(({ key }) => key);
   return new Buildkite({ settings: reconciling, queues, tokens, version, metrics, log, signal, share });
-}
-
-function pathOf(request: IncomingMessage): string {
-  const url = request.url ?? "";
-  const end = url.indexOf("?");
-  return end < 0 ? url : url.slice(0, end);
-}
-
-function answerProbe(request: IncomingMessage, response: ServerResponse, faults: () => string[]): void {
-  const path = pathOf(request);
-  if (path === "/healthz") {
-    response.writeHead(200).end("ok\n");
-  } else if (path === "/readyz") {
-    const found = faults();
-    response.writeHead(found.length === 0 ? 200 : 503).end(found.length === 0 ? "ok\n" : `${found.join(", ")}\n`);
-  } else {
-    response.writeHead(404).end();
-  }
 }

@@ -2,7 +2,7 @@ import { AGENT_CONTAINER, JOB_UUID, QUEUE_LABEL } from "../components/contract";
 import { labelValue } from "../components/stamp";
 import { OURS, type AgentsNamespace } from "./agents-namespace";
 import type { KubernetesClient } from "./kubernetes/client";
-import { Informer, type InformerFailure } from "./kubernetes/informer";
+import { Informer, type ChangeKind, type InformerFailure } from "./kubernetes/informer";
 import type { MetadataOnly, Pod } from "./kubernetes/objects";
 
 /** Set by the Job controller on every pod it makes; it stays when the owner reference is taken away. */
@@ -40,7 +40,7 @@ export interface PodsWatchOptions {
   api: AgentsNamespace;
   /** Keys of the served queues. */
   queues: readonly string[];
-  onChange?: (pod: SeenPod) => void;
+  onChange?: (kind: ChangeKind, pod: SeenPod, previous: SeenPod | undefined) => void;
   onError: (error: unknown) => void;
 }
 
@@ -58,9 +58,7 @@ export class PodsWatch {
       path: options.api.podsPath,
       query: OURS,
       keep: (pod) => this.#keep(pod),
-      // Whole pods are several times as large as what the other informers read.
-      pageSize: 200,
-      onChange: (_, pod) => options.onChange?.(pod),
+      onChange: options.onChange,
       onError: options.onError,
     });
   }

@@ -24,7 +24,7 @@ export interface InformerOptions<Kept, Watched extends KubernetesObject> {
   onChange?: (kind: ChangeKind, kept: Kept, previous: Kept | undefined) => void;
   /** A list or watch failed; it is tried again by itself. */
   onError?: (error: unknown) => void;
-  /** Objects per page of the list; default 500. */
+  /** Objects per page of the list; default 100: pages are the most that a list needs of memory. */
   pageSize?: number;
 }
 
@@ -141,9 +141,9 @@ export class Informer<Kept, Watched extends KubernetesObject = KubernetesObject>
   }
 
   async #relist(signal: AbortSignal): Promise<void> {
-    const { client, path, query, metadataOnly, pageSize = 500 } = this.#options;
+    const { client, path, query, metadataOnly, pageSize = 100 } = this.#options;
     const accept = metadataOnly === true ? METADATA_LIST_ONLY : undefined;
-    // Only what is kept: whole objects of every page together would be many times as much.
+    // Of each page only what memory is to hold: thousands of whole objects at once are more than there is room for.
     const found = new Map<string, Entry<Kept>>();
     let page: string | undefined;
     let resourceVersion: string;
@@ -151,7 +151,7 @@ export class Informer<Kept, Watched extends KubernetesObject = KubernetesObject>
       const options = { query: { ...query, limit: pageSize, continue: page }, accept, signal };
       const list = await client.request<List<Watched>>("GET", path, options);
       for (const object of list.items ?? []) {
-        found.set(keyOf(object), this.#entry(object));
+        found.set(keyOf(object), this.#entryOf(object));
       }
       resourceVersion = list.metadata.resourceVersion;
       page = list.metadata.continue === "" ? undefined : list.metadata.continue;
@@ -162,9 +162,9 @@ export class Informer<Kept, Watched extends KubernetesObject = KubernetesObject>
         this.#forget(key, entry.kept);
       }
     }
-    for (const [key, entry] of found) {
+    found.forEach((entry, key) => {
       this.#put(key, entry);
-    }
+    });
     this.#resourceVersion = resourceVersion;
   }
 
@@ -194,13 +194,13 @@ export class Informer<Kept, Watched extends KubernetesObject = KubernetesObject>
       if (type === "DELETED") {
         this.#forget(keyOf(object), this.#options.keep(object));
       } else if (type !== "BOOKMARK") {
-        this.#put(keyOf(object), this.#entry(object));
+        this.#put(keyOf(object), this.#entryOf(object));
       }
       this.#resourceVersion = object.metadata.resourceVersion;
     }
   }
 
-  #entry(object: Watched): Entry<Kept> {
+  #entryOf(object: Watched): Entry<Kept> {
     return { kept: this.#options.keep(object), resourceVersion: object.metadata.resourceVersion };
   }
 
