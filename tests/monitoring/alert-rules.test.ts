@@ -8,7 +8,7 @@ import { METRIC_PREFIX } from "../../dispatcher/metrics";
 import { whyNoPackages } from "../../lab/debian";
 import { runChild } from "../../lab/parts/child";
 import { getPromtool } from "../../lab/promtool";
-import { inputSeries, SCENARIOS } from "./scenarios";
+import { inputSeries, SCENARIOS } from "../support/alert-scenarios";
 
 const NAMESPACE = "ci-dispatcher";
 const SCOPE = { namespace: NAMESPACE, replicas: 2, reconcileSeconds: 10 };
