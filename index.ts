@@ -55,9 +55,7 @@ const dispatcher = new WebhookDispatcher("dispatcher", dispatcherArgsOf(config, 
   dependsOn: [agents],
 });
 
-if (config.monitoring === true) {
-  new DispatcherMonitoring("monitoring", monitoringArgsOf(config, dispatcher), inCluster);
-}
+if (config.monitoring === true) new DispatcherMonitoring("monitoring", monitoringArgsOf(config, dispatcher), inCluster);
 
 /** What `pulumi stack output` shows; what there is not is left out. */
 export = {
