@@ -77,7 +77,7 @@ export class Stories {
     // What the watches were quicker to tell.
     const known = this.#live.get(uid);
     this.#live.set(uid, {
-      ...{ pod: known?.pod, name: jobName(uuid), uuid, queue, pipeline, attempt, made },
+      ...{ pod: known?.pod, job: known?.job, name: jobName(uuid), uuid, queue, pipeline, attempt, made },
       since: performance.now(),
     });
   }
@@ -172,7 +172,8 @@ export class Stories {
     this.#options.log.info("job ended", {
       ...{ uuid, queue, pipeline, source: made?.source, attempt, job: name, uid, node: pod?.node },
       outcome: !finished ? "deleted" : job.failure === undefined ? "completed" : "failed",
-      why: because ?? job?.failure,
+      // What was to be deleted and came to its end before that was not.
+      why: finished ? job.failure : because,
       ...{ podReason: pod?.reason, exitCode: pod?.exitCode },
       scheduled: timeOf(made?.scheduledAt),
       created: timeOf(job?.createdAt ?? made?.at),

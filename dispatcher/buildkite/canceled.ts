@@ -84,9 +84,6 @@ export class Canceled {
     agentLost.keep(live);
     const asked = [...live, ...ended].map(uuidOf);
     const states = asked.length === 0 ? undefined : await client.getStates(asked, signal);
-    for (const job of ended) {
-      await agentLost.judge(job, states?.get(uuidOf(job)), signal);
-    }
     const overSince = new Map<string, number>();
     for (const job of live) {
       const state = states?.get(uuidOf(job));
@@ -108,6 +105,10 @@ export class Canceled {
       }
     }
     this.#overSince = overSince;
+    // After those whose node may go the sooner.
+    for (const job of ended) {
+      await agentLost.judge(job, states?.get(uuidOf(job)), signal);
+    }
   }
 
   async #end({ name, uid }: SeenJob, state: string, overMs: number, signal: AbortSignal): Promise<void> {

@@ -1,4 +1,5 @@
-import { jobName, JOB_UUID } from "../../components/contract";
+import { isDeepStrictEqual } from "node:util";
+import { jobName, JOB_UUID, TEMPLATE_LABEL } from "../../components/contract";
 import { labelValue } from "../../components/stamp";
 import type { AgentsNamespace } from "../agents-namespace";
 import { isDecided } from "../judge";
@@ -16,7 +17,7 @@ import type { SetAside } from "./set-aside";
 import { waitingNote } from "./wait-cause";
 
 export interface PodlessJobsOptions {
-  api: Pick<AgentsNamespace, "eventsOf" | "readJob" | "podsOf" | "deleteJob">;
+  api: Pick<AgentsNamespace, "eventsOf" | "readJob" | "podsOf" | "deleteJob" | "readTemplate">;
   jobs: Pick<JobsWatch, "live">;
   pods: Pick<PodsWatch, "synced" | "jobUids">;
   report: Pick<Report, "giveUp" | "note">;
@@ -134,6 +135,14 @@ export class PodlessJobs {
       return;
     }
     const why = `Kubernetes refuses the build's pod: ${said.slice(0, 2000)}`;
+    const template = await api.readTemplate(job.metadata.labels?.[TEMPLATE_LABEL] ?? "", signal);
+    if (template === undefined || !isDeepStrictEqual(template.template.spec, job.spec?.template?.spec)) {
+      // What was refused is not what the job would get now: the loop makes it another Job, of the template as it is.
+      if (await api.deleteJob(name, uid, signal)) {
+        log.warn("Job deleted", { job: name, uuid, why: `${why}; its template has changed since` });
+      }
+      return;
+    }
     aside.add(uuid, GONE_WITHIN_MS);
     onEnding(uid, why);
     if (!(await removeJob(api, name, uid, signal))) {

@@ -1,6 +1,7 @@
 /** The fields that are read of a batch/v1 Job. */
 export interface Job {
   metadata: ObjectMeta;
+  spec?: { template?: { spec?: unknown } };
   status?: { completionTime?: string; conditions?: Condition[] | null };
 }
 

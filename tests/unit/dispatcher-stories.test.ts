@@ -110,6 +110,7 @@ describe("the story of a job", () => {
     make(failed);
     make(canceled);
     const terminated = { exitCode: 137, reason: "OOMKilled" };
+    stories.because(`job-${failed}`, "to be deleted, but it ended before");
     stories.podChanged(podOf(failed, { status: { containerStatuses: [{ name: "agent", state: { terminated } }] } }));
     stories.jobChanged("modified", jobOf(failed, { finished: true, failure: "PodFailurePolicy" }));
     stories.because(`job-${canceled}`, "canceled");
