@@ -195,6 +195,7 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
           webhookSecret: webhookSecret.metadata.name,
           agentTokenSecret: this.createAgentTokenSecret(name, args),
           tlsSecret: this.createTlsSecret(name, exposure),
+          scrapeAnnotations: args.scrapeAnnotations ?? false,
         }),
       },
       { parent: this },
