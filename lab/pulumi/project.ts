@@ -83,8 +83,17 @@ export class PulumiProject {
     return this.#installation.languageHost;
   }
 
-  preview(options: { expectNoChanges?: boolean } = {}): Promise<OperationResult> {
-    return this.#operate("preview", options.expectNoChanges === true ? ["--expect-no-changes"] : []);
+  /** @param options `policyPack`: folder of a policy pack that judges the preview. */
+  preview(options: { expectNoChanges?: boolean; policyPack?: string } = {}): Promise<OperationResult> {
+    const extra = options.expectNoChanges === true ? ["--expect-no-changes"] : [];
+    const pack = options.policyPack === undefined ? [] : ["--policy-pack", options.policyPack];
+    return this.#operate("preview", [...extra, ...pack]);
+  }
+
+  /** What `pulumi preview --json` prints: every step with the resource's former and new inputs, secrets blinded. */
+  async previewJson(options: { policyPack?: string } = {}): Promise<CommandOutcome> {
+    const pack = options.policyPack === undefined ? [] : ["--policy-pack", options.policyPack];
+    return this.#run(["preview", "--json", "--stack", this.#options.stack, "--skip-plugin-pre-install", ...pack]);
   }
 
   /** Without the preview that `pulumi up` shows first: `preview()` is that. */
