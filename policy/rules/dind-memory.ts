@@ -13,17 +13,18 @@ export const dindMemory: Rule = {
     if (pod === undefined || !podRunsDockerd(pod) || missing(pod.spec).length === 0) {
       return [];
     }
-    return pod.containers.flatMap(({ name, fields }) => {
+    const unbounded = pod.containers.flatMap(({ name, fields }) => {
       const lacks = missing(fields);
-      return lacks.length === 0
-        ? []
-        : [
-            `${titleOf(resource)}: container ${name} has no ${lacks.join(" and no ")}. dind without a limit let builds ` +
-              "freeze whole nodes, twice for one team (artifact-keeper-iac #187, #191), and without a request the autoscaler " +
-              "packs pods onto a node that cannot hold them. Fix: resources: {requests: {memory: 6Gi}, limits: {memory: 6Gi}}, " +
-              "requests small enough for the pool's machine type.",
-          ];
+      return lacks.length === 0 ? [] : [`container ${name} has no ${lacks.join(" and no ")}`];
     });
+    return unbounded.length === 0
+      ? []
+      : [
+          `${titleOf(resource)}: ${unbounded.join("; ")}. dind without a limit let builds freeze whole nodes, twice for one ` +
+            "team (artifact-keeper-iac #187, #191), and without a request the autoscaler packs pods onto a node that cannot " +
+            "hold them. Fix: resources: {requests: {memory: 6Gi}, limits: {memory: 6Gi}}, requests small enough for the " +
+            "pool's machine type.",
+        ];
   },
 };
 

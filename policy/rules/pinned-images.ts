@@ -8,16 +8,16 @@ export const pinnedImages: Rule = {
   description: "Images are pinned by digest.",
   severity: "medium",
   faultsOf(resource) {
-    return (podOf(resource)?.containers ?? []).flatMap(({ name, fields }) => {
+    const unpinned = (podOf(resource)?.containers ?? []).flatMap(({ name, fields }) => {
       const image = textOf(fields["image"]) ?? "";
-      return /@sha256:[0-9a-f]{64}$/.test(image)
-        ? []
-        : [
-            `${titleOf(resource)}: container ${name} has image ${JSON.stringify(image)}, a tag without digest. A tag can be ` +
-              "moved to another image overnight: one moved dind tag broke iptables on every node it reached " +
-              "(docker-library/docker #463). Fix: <image>:<tag>@sha256:<digest>; `docker buildx imagetools inspect <image>:<tag>` " +
-              "prints the digest.",
-          ];
+      return /@sha256:[0-9a-f]{64}$/.test(image) ? [] : [`${name} (${image})`];
     });
+    return unpinned.length === 0
+      ? []
+      : [
+          `${titleOf(resource)}: an image without digest in container ${unpinned.join(", ")}. A tag can be moved to another ` +
+            "image overnight: one moved dind tag broke iptables on every node it reached (docker-library/docker #463). " +
+            "Fix: <image>:<tag>@sha256:<digest>; `docker buildx imagetools inspect <image>:<tag>` prints the digest.",
+        ];
   },
 };

@@ -21,12 +21,13 @@ export interface CommittedStack extends AsyncDisposable {
 /**
  * One at a time: its system node has a fixed name.
  *
- * @param source the project, the checkout unless a test brings its own.
+ * @param options `source`: the project, the checkout unless a test brings its own, whose configuration is not ours then.
  */
 export async function committedStack(
   stack: string,
-  { source = join(__dirname, "..", ".."), config = {} }: { source?: string; config?: Record<string, string> } = {},
+  options: { source?: string; config?: Record<string, string>; own?: boolean } = {},
 ): Promise<CommittedStack> {
+  const { source = join(__dirname, "..", ".."), config = {}, own = true } = options;
   await using cleanUp = new AsyncDisposableStack();
   const client = await administrator();
   const { server, caPem } = (await sharedControlPlane()).adminKubeconfig;
@@ -50,11 +51,10 @@ export async function committedStack(
     env: { LAB_GCP_URL: gcp.url, LAB_CLUSTER_CREDENTIAL: join(folder, "credential") },
     config: {
       "gcp:project": "acme",
-      [`${OWN}clusterName`]: "builds",
-      [`${OWN}clusterLocation`]: "europe-west1",
+      ...(own ? { [`${OWN}clusterName`]: "builds", [`${OWN}clusterLocation`]: "europe-west1" } : {}),
       ...config,
     },
-    secrets: { [`${OWN}agentToken`]: secrets[0] ?? "", [`${OWN}webhookSecret`]: secrets[1] ?? "" },
+    secrets: own ? { [`${OWN}agentToken`]: secrets[0] ?? "", [`${OWN}webhookSecret`]: secrets[1] ?? "" } : {},
   });
   cleanUp.defer(() => project.remove());
   const owned = cleanUp.move();
