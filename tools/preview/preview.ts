@@ -60,9 +60,9 @@ function parseJson(text: string): unknown {
   } catch (error) {
     // The parser's own message may quote the input, which may hold anything.
     const position = /position (\d+)/.exec(String(error))?.[1];
-    const where = position === undefined ? "it is cut off" : `at character ${position}`;
     throw new PreviewInputError(
-      `the input is no JSON (${where}, of ${text.length}): pass what \`pulumi preview --json\` prints to its standard output, and nothing else`,
+      `the input is no JSON (${text.length} characters${position === undefined ? "" : `, wrong at ${position}`}): pass what ` +
+        "`pulumi preview --json` prints to its standard output, whole, and nothing else",
     );
   }
 }

@@ -137,12 +137,16 @@ function serviceTexts(inputs: Fields): string[] {
 }
 
 function ingressTexts(inputs: Fields): string[] {
-  const http = shown(fieldsAt(inputs, "metadata", "annotations")["kubernetes.io/ingress.allow-http"]);
-  return elementsOf(fieldsAt(inputs, "spec")["rules"]).flatMap((element) => {
+  const [spec, annotations] = [fieldsAt(inputs, "spec"), fieldsAt(inputs, "metadata", "annotations")];
+  const ingressClass = spec["ingressClassName"] ?? annotations["kubernetes.io/ingress.class"];
+  const http = shown(annotations["kubernetes.io/ingress.allow-http"]) === "false" ? "" : " and HTTP";
+  const open = `${shown(ingressClass) === "gce-internal" ? "internal" : "public"} HTTPS${http}`;
+  const rules = elementsOf(spec["rules"]).map((element) => {
     const rule = fieldsOf(element);
     const paths = elementsOf(fieldsAt(rule, "http")["paths"]).map((path) => shown(fieldsOf(path)["path"]));
-    return [`public ${http === "false" ? "HTTPS" : "HTTPS and HTTP"} ${shown(rule["host"])} ${paths.join(", ")}`];
+    return `${open} ${shown(rule["host"] ?? "every host")} ${paths.join(", ")}`;
   });
+  return rules.length === 0 ? [`${open}, every host`] : rules;
 }
 
 function nodeTexts(inputs: Fields): string[] {
