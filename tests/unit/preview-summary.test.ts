@@ -96,6 +96,10 @@ describe("the summary of a preview", () => {
       step("create", "kubernetes:core/v1:Service", "svc", undefined, {
         spec: { type: "LoadBalancer", ports: [{ port: 80 }] },
       }),
+      step("create", "kubernetes:networking.k8s.io/v1:Ingress", "bare", undefined, { spec: { defaultBackend: {} } }),
+      step("create", "kubernetes:networking.k8s.io/v1:Ingress", "inside", undefined, {
+        spec: { ingressClassName: "gce-internal", rules: [{ host: "a.example", http: { paths: [{ path: "/" }] } }] },
+      }),
       step(
         "delete",
         "gcp:projects/iAMMember:IAMMember",
