@@ -83,17 +83,22 @@ export class PulumiProject {
     return this.#installation.languageHost;
   }
 
-  /** @param options `policyPack`: folder of a policy pack that judges the preview. */
-  preview(options: { expectNoChanges?: boolean; policyPack?: string } = {}): Promise<OperationResult> {
-    const extra = options.expectNoChanges === true ? ["--expect-no-changes"] : [];
-    const pack = options.policyPack === undefined ? [] : ["--policy-pack", options.policyPack];
-    return this.#operate("preview", [...extra, ...pack]);
+  /** @param options `policyPack`: folder of a policy pack that judges the preview, with the file of its configuration. */
+  preview(
+    options: { expectNoChanges?: boolean; policyPack?: string; policyPackConfig?: string } = {},
+  ): Promise<OperationResult> {
+    const { expectNoChanges, policyPack, policyPackConfig } = options;
+    return this.#operate("preview", [
+      ...(expectNoChanges === true ? ["--expect-no-changes"] : []),
+      ...(policyPack === undefined ? [] : ["--policy-pack", policyPack]),
+      ...(policyPackConfig === undefined ? [] : ["--policy-pack-config", policyPackConfig]),
+    ]);
   }
 
-  /** What `pulumi preview --json` prints: every step with the resource's former and new inputs, secrets blinded. */
-  async previewJson(options: { policyPack?: string } = {}): Promise<CommandOutcome> {
-    const pack = options.policyPack === undefined ? [] : ["--policy-pack", options.policyPack];
-    return this.#run(["preview", "--json", "--stack", this.#options.stack, "--skip-plugin-pre-install", ...pack]);
+  /** What `pulumi preview --json` prints: each resource's former and new inputs, also where they stay; secrets blinded. */
+  previewJson(): Promise<CommandOutcome> {
+    const target = ["--stack", this.#options.stack];
+    return this.#run(["preview", "--json", "--show-sames", ...target, "--skip-plugin-pre-install"]);
   }
 
   /** Without the preview that `pulumi up` shows first: `preview()` is that. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { OperationResult } from "../../lab/pulumi/operation";
 import { parsePreview } from "../../tools/preview/preview";
@@ -33,29 +34,35 @@ describe("the policy pack and the preview's summary, under the ordinary pulumi c
       config: { "kubernetes:kubeconfig": kubeconfigPath },
       own: false,
     });
-    const result = await stack.project.preview({ policyPack: POLICY_PACK });
-    assert.equal(result.ok, false, result.stdout);
+    const refused = await stack.project.preview({ policyPack: POLICY_PACK });
+    assert.equal(refused.ok, false, refused.stdout);
+    assert.match(violations(refused).join("\n"), /^mandatory /m);
+    // The engine ends a program at the first refusal. As advice all of them are heard.
+    const policyPackConfig = join(stack.project.folder, "policy-config.json");
+    await writeFile(policyPackConfig, JSON.stringify({ all: "advisory" }));
+    const advised = await stack.project.preview({ policyPack: POLICY_PACK, policyPackConfig });
+    assert.equal(advised.ok, true, advised.stdout + advised.stderr);
     const [pod, job, daemonSet] = ["core/v1:Pod", "batch/v1:Job", "apps/v1:DaemonSet"].map(
       (kind) => `kubernetes:${kind}`,
     );
     const [deployment, service] = ["kubernetes:apps/v1:Deployment", "kubernetes:core/v1:Service"];
     assert.deepEqual(
-      violations(result).filter((line) => line.startsWith("mandatory")),
+      violations(advised).filter((line) => !line.includes(" pinned-images ")),
       [
-        `mandatory agents-pool-taint (gcp:container/nodePool:NodePool: buildkite)`,
+        `advisory agents-pool-taint (gcp:container/nodePool:NodePool: buildkite)`,
         ...[
           `${job}: compose-tcp`,
           `${job}: compose-unix`,
           `${job}: shell-dind`,
           `${pod}: sidecar-tcp`,
           `${pod}: sidecar-unix`,
-        ].map((resource) => `mandatory dind-deadline (${resource})`),
+        ].map((resource) => `advisory dind-deadline (${resource})`),
         ...[
           ...[`${deployment}: agent-chart`, `${daemonSet}: daemonset`, `${job}: compose-tcp`, `${job}: compose-unix`],
           ...[`${job}: shell-dind`, `${pod}: sidecar-tcp`, `${pod}: sidecar-unix`],
         ].flatMap((resource) => [
-          `mandatory dind-memory-limits (${resource})`,
-          `mandatory dind-unix-socket-only (${resource})`,
+          `advisory dind-memory-limits (${resource})`,
+          `advisory dind-unix-socket-only (${resource})`,
         ]),
         ...[
           `${deployment}: agent-chart`,
@@ -63,10 +70,10 @@ describe("the policy pack and the preview's summary, under the ordinary pulumi c
           `${job}: compose-tcp`,
           `${pod}: sidecar-tcp`,
           `${service}: daemonset`,
-        ].map((resource) => `mandatory no-docker-port (${resource})`),
-        `mandatory pool-total-limits (gcp:container/nodePool:NodePool: buildkite)`,
-        `mandatory webhook-https-only (${service}: public-webhook)`,
-        `mandatory webhook-https-only (kubernetes:networking.k8s.io/v1:Ingress: public-webhook)`,
+        ].map((resource) => `advisory no-docker-port (${resource})`),
+        `advisory pool-total-limits (gcp:container/nodePool:NodePool: buildkite)`,
+        `advisory webhook-https-only (${service}: public-webhook)`,
+        `advisory webhook-https-only (kubernetes:networking.k8s.io/v1:Ingress: public-webhook)`,
       ].sort(),
     );
   });

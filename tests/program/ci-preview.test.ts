@@ -69,7 +69,7 @@ describe("the preview script of CI", function () {
     assert.deepEqual(calls.slice(-4), [
       "gcloud container clusters get-credentials builds --location europe-west1 --project acme --dns-endpoint",
       "kubectl get --raw /version --request-timeout 20s",
-      "pulumi preview --non-interactive --stack dev --json",
+      "pulumi preview --non-interactive --stack dev --show-sames --json",
       "pulumi preview --non-interactive --stack dev --policy-pack policy",
     ]);
     assert.match(summary ?? "", /^## Preview of stack dev\n/);

@@ -12,18 +12,25 @@ interface PodList {
  */
 export async function readyPods(client: KubernetesClient, namespace: string, count: number): Promise<void> {
   const path = `/api/v1/namespaces/${namespace}/pods`;
+  let addresses = 0;
   const now = new Date().toISOString();
   const conditions = ["Ready", "ContainersReady"].map((type) => ({ type, status: "True", lastTransitionTime: now }));
-  await until(`${count} pods in ${namespace}`, async () => {
-    const { items } = await client.request<PodList>("GET", path);
-    for (const { metadata, status } of items) {
-      if (status?.phase !== "Running") {
-        await client.request("PATCH", `${path}/${metadata.name}/status`, {
-          body: { status: { phase: "Running", conditions } },
-          contentType: "application/strategic-merge-patch+json",
-        });
+  await until(
+    `${count} pods in ${namespace}`,
+    async () => {
+      const { items } = await client.request<PodList>("GET", path);
+      for (const { metadata, status } of items) {
+        // An address, too, or its Service would have no endpoint.
+        const podIP = `10.99.0.${++addresses}`;
+        if (status?.phase !== "Running") {
+          await client.request("PATCH", `${path}/${metadata.name}/status`, {
+            body: { status: { phase: "Running", podIP, podIPs: [{ ip: podIP }], conditions } },
+            contentType: "application/strategic-merge-patch+json",
+          });
+        }
       }
-    }
-    return items.length >= count;
-  });
+      return items.length >= count;
+    },
+    180,
+  );
 }
