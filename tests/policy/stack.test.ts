@@ -12,11 +12,12 @@ const POLICY_PACK = join(__dirname, "..", "..", "policy");
 const OWN = "buildkite-scale-to-zero:";
 const DIGEST = `@sha256:${"0a".repeat(32)}`;
 
-/** What the engine said about policies: `level policy (type: name)`, sorted. */
+/** What the engine said about policies: `level policy (type: name)`, each once, sorted. */
 function violations({ stdout }: OperationResult): string[] {
-  return [...stdout.matchAll(/- \[(\w+)\] +(?:\[severity: \w+\] +)?(\S+) +\(([^)]*)\)/g)]
-    .map(([, level, policy, resource]) => `${level ?? ""} ${policy ?? ""} (${resource ?? ""})`)
-    .sort();
+  const found = [...stdout.matchAll(/- \[(\w+)\] +(?:\[severity: \w+\] +)?(\S+) +\(([^)]*)\)/g)].map(
+    ([, level = "", policy = "", resource = ""]) => `${level} ${policy} (${resource})`,
+  );
+  return [...new Set(found)].sort();
 }
 
 /** Which policies refused what, each once. */
@@ -49,7 +50,7 @@ describe("the policy pack and the preview's summary, under the ordinary pulumi c
     assert.deepEqual(
       violations(advised).filter((line) => !line.includes(" pinned-images ")),
       [
-        `advisory agents-pool-taint (gcp:container/nodePool:NodePool: buildkite)`,
+        `advisory agents-pool-taint (gcp:container:NodePool: buildkite)`,
         ...[
           `${job}: compose-tcp`,
           `${job}: compose-unix`,
@@ -71,7 +72,7 @@ describe("the policy pack and the preview's summary, under the ordinary pulumi c
           `${pod}: sidecar-tcp`,
           `${service}: daemonset`,
         ].map((resource) => `advisory no-docker-port (${resource})`),
-        `advisory pool-total-limits (gcp:container/nodePool:NodePool: buildkite)`,
+        `advisory pool-total-limits (gcp:container:NodePool: buildkite)`,
         `advisory webhook-https-only (${service}: public-webhook)`,
         `advisory webhook-https-only (kubernetes:networking.k8s.io/v1:Ingress: public-webhook)`,
       ].sort(),
