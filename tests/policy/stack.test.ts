@@ -6,7 +6,7 @@ import { parsePreview } from "../../tools/preview/preview";
 import { summaryOf } from "../../tools/preview/summary";
 import { committedStack } from "../support/committed-stack";
 import { administrator, sharedControlPlane } from "../support/control-plane";
-import { readyPods } from "../support/ready-pods";
+import { withDispatcherPods } from "../support/dispatcher-pods";
 
 const POLICY_PACK = join(__dirname, "..", "..", "policy");
 const OWN = "buildkite-scale-to-zero:";
@@ -125,7 +125,7 @@ describe("the policy pack and the preview's summary, under the ordinary pulumi c
     assert.match(created, /\| added \| Role dispatcher-role \| create, get, list, watch, delete on jobs \(batch\); /);
 
     const client = await administrator();
-    const [up] = await Promise.all([project.up(), readyPods(client, "buildkite-dev-dispatcher", 2)]);
+    const up = await withDispatcherPods(client, "buildkite-dev-dispatcher", project.up());
     assert.equal(up.ok, true, up.stdout + up.stderr);
     try {
       await project.setConfig({
@@ -153,7 +153,7 @@ describe("the policy pack and the preview's summary, under the ordinary pulumi c
       }
       assert.doesNotMatch(changed, /docker-template/, "what stays is not told");
     } finally {
-      const destroyed = await project.destroy();
+      const destroyed = await withDispatcherPods(client, "buildkite-dev-dispatcher", project.destroy());
       assert.equal(destroyed.ok, true, destroyed.stdout + destroyed.stderr);
     }
   });
