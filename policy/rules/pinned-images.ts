@@ -17,7 +17,8 @@ export const pinnedImages: Rule = {
       : [
           `${titleOf(resource)}: an image without digest in container ${unpinned.join(", ")}. A tag can be moved to another ` +
             "image overnight: one moved dind tag broke iptables on every node it reached (docker-library/docker #463). " +
-            "Fix: <image>:<tag>@sha256:<digest>; `docker buildx imagetools inspect <image>:<tag>` prints the digest.",
+            "Fix: <image>:<tag>@sha256:<digest>; in this project npm run pin-images asks the registry for it, elsewhere " +
+            "docker buildx imagetools inspect <image>:<tag> does.",
         ];
   },
 };

@@ -13,6 +13,7 @@ import { noDockerPort } from "../../policy/rules/no-docker-port";
 import { pinnedImages } from "../../policy/rules/pinned-images";
 import { poolTotalLimits } from "../../policy/rules/pool-total-limits";
 import { webhookHttps } from "../../policy/rules/webhook-https";
+import { isProduction as programSays } from "../../stack/production";
 import { resource, resourceOf, resourcesOf } from "../support/manifests";
 
 const DIGEST = `sha256:${"0a".repeat(32)}`;
@@ -242,7 +243,10 @@ describe("the policy pack's rules", () => {
     }
   });
 
-  it("know a production stack by its name or its configuration", () => {
+  it("know a production stack by its name or its configuration, by name as the program does", () => {
+    for (const name of ["prod", "production", "prod-eu", "dev", "product", "preprod", "my-prod"]) {
+      assert.equal(isProduction(name), programSays(name, false), name);
+    }
     assert.equal(stackOf("urn:pulumi:prod-eu::p::kubernetes:core/v1:Pod::x"), "prod-eu");
     assert.deepEqual(
       ["prod", "production", "prod-eu"].map((name) => isProduction(name)),
