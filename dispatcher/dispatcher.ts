@@ -118,7 +118,10 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   const { isWanted } = buildkite ?? {};
   const dispatch = new Dispatch({
     ...{ api, templates, room, limits, patience, metrics, log, isWanted, onCreated },
-    onDecided: (held, outcome) => loops?.attempts.decided(held, outcome),
+    onDecided: (held, outcome) => {
+      loops?.attempts.decided(held, outcome);
+      loops?.reconcile.roomMade();
+    },
   });
   const orphans = new Orphans({
     ...{ client, api, jobs, metrics, log, intervalMs: patience.orphansIntervalMs },

@@ -16,7 +16,7 @@ import { Wake } from "./wake";
 export interface ReconcileOptions {
   client: Pick<StacksClient, "listScheduledJobs" | "register">;
   queues: readonly QueueRoute[];
-  dispatch: Pick<Dispatch, "submit" | "holds" | "held" | "heldCount" | "full">;
+  dispatch: Pick<Dispatch, "submit" | "holds" | "held" | "heldCount" | "loopShare">;
   jobs: Pick<JobsWatch, "synced" | "isLive" | "liveCount">;
   health: BuildkiteHealth;
   /** Whether a queue gets no more Jobs, because its last ones were all in vain. */
@@ -60,6 +60,10 @@ export class Reconcile {
   #listedAt = 0;
   #more = false;
   #retry = false;
+  /** The last hand-out ended because enough was held, not because nothing waited. */
+  #heldUp = false;
+  /** Of {@link run}. */
+  #signal: AbortSignal | undefined;
 
   constructor(options: ReconcileOptions) {
     this.#options = options;
@@ -93,10 +97,26 @@ export class Reconcile {
   defer(queueKey: string): Deferral | undefined {
     const reason = this.#reasonToWait(queueKey);
     if (reason === "waiting" || reason === "cap" || reason === "starting") {
-      this.#more = true;
-      this.#wake.call();
+      this.missed();
     }
     return reason;
+  }
+
+  /** A scheduled job was not taken, and is not in the last list: the next one comes early. */
+  missed(): void {
+    this.#more = true;
+    this.#wake.call();
+  }
+
+  /**
+   * A held job is decided. What waits is handed out before nothing is held any more, also while a list is under way, which
+   * takes seconds at the pace that is allowed: the API server is never idle.
+   */
+  roomMade(): void {
+    const { heldCount, loopShare } = this.#options.dispatch;
+    if (this.#heldUp && heldCount <= loopShare / 2 && this.#signal?.aborted === false) {
+      this.#handOut();
+    }
   }
 
   /** A Job has ended: there may be a slot. */
@@ -113,6 +133,7 @@ export class Reconcile {
   /** Lists and dispatches until the signal. */
   async run(signal: AbortSignal): Promise<void> {
     const { ready, client, log, intervalMs, longestWaitMs, health } = this.#options;
+    this.#signal = signal;
     try {
       await ready;
       await client.register(signal).catch((error: unknown) => {
@@ -184,9 +205,10 @@ export class Reconcile {
     this.#listBegan = performance.now();
     this.#more = false;
     let well = true;
+    const views = new Map<string, QueueView>();
     for (const queue of queues) {
       try {
-        await this.#listQueue(queue, signal);
+        views.set(queue.key, await this.#listQueue(queue, signal));
         this.#failing.delete(queue.key);
       } catch (error) {
         signal.throwIfAborted();
@@ -200,11 +222,13 @@ export class Reconcile {
         }
       }
     }
+    // All at one moment: the first job of all queues goes first.
+    views.forEach((view, key) => this.#views.set(key, view));
     this.#listedAt = well ? Date.now() : this.#listedAt;
     return well;
   }
 
-  async #listQueue(queue: QueueRoute, signal: AbortSignal): Promise<void> {
+  async #listQueue(queue: QueueRoute, signal: AbortSignal): Promise<QueueView> {
     const { client, queues, inFlight } = this.#options;
     const waiting = new WaitingJobs(Math.max(inFlight, 500));
     let paused = false;
@@ -220,9 +244,14 @@ export class Reconcile {
           waiting.add({ uuid, route, pipeline, priority, scheduledAt });
         }
       }
+      // Until the list is whole, the one before serves.
+      const before = this.#views.get(queue.key);
+      if (before !== undefined) {
+        before.paused ||= page.paused;
+      }
     }
     waiting.seal();
-    this.#views.set(queue.key, { paused, notServed, waiting, listedAt: performance.now() });
+    return { paused, notServed, waiting, listedAt: performance.now() };
   }
 
   /** Whether the job has no Job yet, as far as we know, and is not left alone. */
@@ -234,7 +263,11 @@ export class Reconcile {
   /** Fills the slots, first by priority, then by age. */
   #handOut(): void {
     const { dispatch } = this.#options;
-    for (let slots = this.slots(); slots > 0 && !dispatch.full;) {
+    for (let slots = this.slots(); slots > 0;) {
+      this.#heldUp = dispatch.heldCount >= dispatch.loopShare;
+      if (this.#heldUp) {
+        return;
+      }
       const view = this.#first();
       const job = view?.waiting.first();
       if (view === undefined || job === undefined) {
