@@ -10,7 +10,8 @@ import type { BuildkiteHealth } from "./health";
 import { SetAside } from "./set-aside";
 import type { StacksClient } from "./stacks-client";
 import { isStatus } from "./stacks-error";
-import { isBefore, WaitingJobs, type Candidate } from "./waiting-jobs";
+import { QueueViews, type QueueView } from "./queue-views";
+import { WaitingJobs, type Candidate } from "./waiting-jobs";
 import { Wake } from "./wake";
 
 export interface ReconcileOptions {
@@ -35,23 +36,13 @@ export interface ReconcileOptions {
 /** Why a job stays at Buildkite for now. */
 export type Deferral = "starting" | "stopped" | "paused" | "waiting" | "cap";
 
-/** How it stands with a queue, as its last whole list had it. */
-interface QueueView {
-  paused: boolean;
-  /** Scheduled there, but taken by no served queue. */
-  notServed: number;
-  waiting: WaitingJobs;
-  /** By `performance.now()`. */
-  listedAt: number;
-}
-
 /** Between two lists that were asked for early. */
 const EARLY_LIST_MS = 1000;
 
 /** Makes certain what webhooks make quick: lists the scheduled jobs again and again, and dispatches what has no Job. */
 export class Reconcile {
   readonly #options: ReconcileOptions;
-  readonly #views = new Map<string, QueueView>();
+  readonly #views: QueueViews;
   readonly #failing = new Set<string>();
   readonly #wake = new Wake();
   /** Jobs that are not to be dispatched for a while. */
@@ -67,6 +58,7 @@ export class Reconcile {
 
   constructor(options: ReconcileOptions) {
     this.#options = options;
+    this.#views = new QueueViews(options.intervalMs, options.isStopped);
   }
 
   /** When every queue was last listed whole, in milliseconds since 1970; 0 for never. */
@@ -164,7 +156,7 @@ export class Reconcile {
       return "stopped";
     }
     const view = this.#views.get(queueKey);
-    if (view !== undefined && this.#isFresh(view)) {
+    if (view !== undefined && this.#views.isFresh(view)) {
       if (view.paused) {
         return "paused";
       }
@@ -175,11 +167,6 @@ export class Reconcile {
     // The exact number is asked for only where it matters.
     const least = inFlight - jobs.liveCount() - dispatch.heldCount;
     return least > 0 || this.slots() > 0 ? undefined : "cap";
-  }
-
-  /** What was said long ago, before an outage, is not acted upon. */
-  #isFresh(view: QueueView): boolean {
-    return performance.now() - view.listedAt < Math.max(3 * this.#options.intervalMs, 5000);
   }
 
   /** Waits for the next list, handing out what waits as slots get free. */
@@ -222,8 +209,7 @@ export class Reconcile {
         }
       }
     }
-    // All at one moment: the first job of all queues goes first.
-    views.forEach((view, key) => this.#views.set(key, view));
+    this.#views.take(views);
     this.#listedAt = well ? Date.now() : this.#listedAt;
     return well;
   }
@@ -268,7 +254,7 @@ export class Reconcile {
       if (this.#heldUp) {
         return;
       }
-      const view = this.#first();
+      const view = this.#views.first();
       const job = view?.waiting.first();
       if (view === undefined || job === undefined) {
         return;
@@ -279,19 +265,6 @@ export class Reconcile {
         slots--;
       }
     }
-  }
-
-  /** The queue whose first job is the first of all. */
-  #first(): QueueView | undefined {
-    let first: { view: QueueView; job: Candidate } | undefined;
-    for (const [key, view] of this.#views) {
-      const rests = view.paused || this.#options.isStopped(key) || !this.#isFresh(view);
-      const job = rests ? undefined : view.waiting.first();
-      if (job !== undefined && (first === undefined || isBefore(job, first.job))) {
-        first = { view, job };
-      }
-    }
-    return first?.view;
   }
 
   #submit({ uuid, route, pipeline, scheduledAt }: Candidate): boolean {
