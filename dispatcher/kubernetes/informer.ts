@@ -129,14 +129,15 @@ export class Informer<Kept, Watched extends KubernetesObject = KubernetesObject>
   async #relist(signal: AbortSignal): Promise<void> {
     const { client, path, query, metadataOnly, pageSize = 500 } = this.#options;
     const accept = metadataOnly === true ? METADATA_LIST_ONLY : undefined;
-    const found = new Map<string, Watched>();
+    // Of each page only what memory is to hold: thousands of whole objects at once are more than there is room for.
+    const found = new Map<string, Entry<Kept>>();
     let page: string | undefined;
     let resourceVersion: string;
     do {
       const options = { query: { ...query, limit: pageSize, continue: page }, accept, signal };
       const list = await client.request<List<Watched>>("GET", path, options);
       for (const object of list.items ?? []) {
-        found.set(keyOf(object), object);
+        found.set(keyOf(object), this.#entryOf(object));
       }
       resourceVersion = list.metadata.resourceVersion;
       page = list.metadata.continue === "" ? undefined : list.metadata.continue;
@@ -147,9 +148,9 @@ export class Informer<Kept, Watched extends KubernetesObject = KubernetesObject>
         this.#forget(key, entry.kept);
       }
     }
-    for (const object of found.values()) {
-      this.#put(object);
-    }
+    found.forEach((entry, key) => {
+      this.#put(key, entry);
+    });
     this.#resourceVersion = resourceVersion;
   }
 
@@ -176,22 +177,23 @@ export class Informer<Kept, Watched extends KubernetesObject = KubernetesObject>
       if (type === "DELETED") {
         this.#forget(keyOf(object), this.#options.keep(object));
       } else if (type !== "BOOKMARK") {
-        this.#put(object);
+        this.#put(keyOf(object), this.#entryOf(object));
       }
       this.#resourceVersion = object.metadata.resourceVersion;
     }
   }
 
-  #put(object: Watched): void {
-    const key = keyOf(object);
+  #entryOf(object: Watched): Entry<Kept> {
+    return { kept: this.#options.keep(object), resourceVersion: object.metadata.resourceVersion };
+  }
+
+  #put(key: string, entry: Entry<Kept>): void {
     const previous = this.#entries.get(key);
-    const { resourceVersion } = object.metadata;
-    if (previous !== undefined && previous.resourceVersion === resourceVersion) {
+    if (previous !== undefined && previous.resourceVersion === entry.resourceVersion) {
       return;
     }
-    const kept = this.#options.keep(object);
-    this.#entries.set(key, { kept, resourceVersion });
-    this.#options.onChange?.(previous === undefined ? "added" : "modified", kept, previous?.kept);
+    this.#entries.set(key, entry);
+    this.#options.onChange?.(previous === undefined ? "added" : "modified", entry.kept, previous?.kept);
   }
 
   #forget(key: string, kept: Kept): void {

@@ -22,7 +22,12 @@ export function judgeAims(measured: Measured): Aim[] {
   const burst = rowOf(scale, BURST);
   const raw = rowOf(rawScale, BURST);
   const calls = [...(scale ?? []), ...(nodes === undefined ? [] : [nodes])].map(({ callsPerJob }) => callsPerJob);
-  const peaks = [rowOf(scale, MANY)?.peakMiB, nodes !== undefined && nodes.jobs >= MANY ? nodes.peakMiB : undefined];
+  const many = rowOf(scale, MANY);
+  const peaks = [
+    many?.peakMiB,
+    many?.restartMiB,
+    nodes !== undefined && nodes.jobs >= MANY ? nodes.peakMiB : undefined,
+  ];
   return [
     atLeast("Jobs per second beside raw POSTs, in turns", 0.9, ratios?.throughput),
     atLeast("the same in a burst of 1,000", 0.9, ratio(burst?.perSecond, raw?.perSecond)),

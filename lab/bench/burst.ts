@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { move } from "../buildkite/job";
 import type { BenchContext } from "./context";
 import { listScheduled } from "./polled-jobs";
+import { readMemory } from "./process-memory";
 import { PollingController, POLL_MS, type PollingLimits } from "./polling-controller";
 import type { ScaleRow } from "./scale-row";
 import { Stage } from "./stage";
@@ -18,7 +19,10 @@ export function burstThroughDispatcher(context: BenchContext, count: number): Pr
       return await stage.measure(builds, () => sendAll(stage, dispatcher.url, webhooks), dispatcher);
     };
     await send(sizes.warmUp);
-    return await send(count);
+    const row = await send(count);
+    await dispatcher.end();
+    const { pid } = await stage.startDispatcher({ reconcileSeconds: sizes.reconcileSeconds }, count + sizes.warmUp);
+    return { ...row, restartMiB: (await readMemory(pid)).peakMiB };
   });
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { buildDispatcherBundle } from "../../dispatcher/bundle";
 import { takeTurns, type Task } from "./blocks";
 import type { BenchContext } from "./context";
-import type { DispatcherProcess } from "./dispatcher-process";
+import { cpuSeconds } from "./dispatcher-metrics";
 import { readMemory } from "./process-memory";
 import { ratiosOf, summarize, type Ratios, type Summary } from "./results";
 import { Stage } from "./stage";
@@ -59,9 +59,9 @@ async function measureTurns(context: BenchContext, turns: Turns): Promise<TurnsR
       `bench: ${sizes.warmUp} each way to warm up, then ${jobs} each way in turns of ${block}, ${concurrency} at a time`,
     );
     await run(sizes.warmUp, sizes.warmUp);
-    const cpuBefore = await metric(dispatcher, "process_cpu_seconds_total");
+    const cpuBefore = await cpuSeconds(dispatcher);
     const [webhooks, posts] = await run(jobs, block);
-    const cpuSeconds = (await metric(dispatcher, "process_cpu_seconds_total")) - cpuBefore;
+    const cpuUsed = (await cpuSeconds(dispatcher)) - cpuBefore;
     const [through, raw] = [summarize(webhooks, block), summarize(posts, block)];
     return {
       ratios: ratiosOf(through, raw),
@@ -74,7 +74,7 @@ async function measureTurns(context: BenchContext, turns: Turns): Promise<TurnsR
         bundleBytes: buildDispatcherBundle().bytes,
         dispatcherMiB: Math.round((await readMemory(dispatcher.pid)).nowMiB),
         // Of its own Jobs; what it spends on watching the raw ones is in it.
-        dispatcherCpuMsPerJob: Number(((cpuSeconds * 1000) / jobs).toFixed(2)),
+        dispatcherCpuMsPerJob: Number(((cpuUsed * 1000) / jobs).toFixed(2)),
         controllers: "paused in both ways: what is measured is the API server, with the dispatcher's watches on it",
         answer: "a webhook's answer comes after its Job's creation; both answers are read to their end",
       },
@@ -82,11 +82,4 @@ async function measureTurns(context: BenchContext, turns: Turns): Promise<TurnsR
   } finally {
     await stage.close();
   }
-}
-
-/** One of the dispatcher's own metrics, one without labels. */
-async function metric(dispatcher: DispatcherProcess, name: string): Promise<number> {
-  const text = await (await fetch(`${dispatcher.operationsUrl}/metrics`)).text();
-  const line = text.split("\n").find((one) => one.startsWith(`${name} `)) ?? "";
-  return Number(line.slice(name.length + 1));
 }

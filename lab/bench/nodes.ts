@@ -11,7 +11,7 @@ import { outcomesOf } from "../faults/outcomes";
 import { until } from "../waiting";
 import { runAll, type BenchContext } from "./context";
 import { startDispatcherProcess, untilReady } from "./dispatcher-process";
-import { countRequests } from "./dispatcher-requests";
+import { countRequests } from "./dispatcher-metrics";
 import { createBuildsFixture, HEAP_OPTION, POOL, settingsFor, TOKEN_SECRET } from "./fixture";
 import { readMemory } from "./process-memory";
 import { rounded, type CallsPerJob } from "./scale-row";

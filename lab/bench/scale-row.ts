@@ -23,6 +23,8 @@ export interface ScaleRow {
   readonly peakMiB: number | null;
   /** Where it was at the end. */
   readonly endMiB: number | null;
+  /** The highest of a dispatcher started afterwards, which has to read all these Jobs; absent where there is none. */
+  readonly restartMiB?: number;
   readonly callsPerJob: CallsPerJob;
   /** Answers to webhooks by their status; absent where there are none. */
   readonly answers?: Readonly<Record<string, number>>;

@@ -7,6 +7,7 @@
  */
 import { randomUUID } from "node:crypto";
 import http from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import { stamp, type JobManifest } from "../../components/stamp";
 import { AgentsNamespace } from "../../dispatcher/agents-namespace";
 import { KubernetesClient } from "../../dispatcher/kubernetes/client";
@@ -18,6 +19,7 @@ import { countApiRequests } from "./api-requests";
 import { runAll, type BenchContext } from "./context";
 import { CreatedJobs } from "./created-jobs";
 import { startDispatcherProcess, untilReady, type DispatcherProcess } from "./dispatcher-process";
+import { countInFlight } from "./dispatcher-metrics";
 import { createBuildsFixture, HEAP_OPTION, settingsFor, type Served } from "./fixture";
 import { readMemory } from "./process-memory";
 import { rounded, timesOf, type ScaleRow } from "./scale-row";
@@ -88,8 +90,8 @@ export class Stage {
     await runAll(this.cleanUp);
   }
 
-  /** Starts the dispatcher and waits until it is ready. */
-  async startDispatcher(served: Pick<Served, "reconcileSeconds">): Promise<DispatcherProcess> {
+  /** Starts the dispatcher and waits until it is ready and sees so many live Jobs. */
+  async startDispatcher(served: Pick<Served, "reconcileSeconds">, liveJobs = 0): Promise<DispatcherProcess> {
     const { access, options, signal } = this.context;
     const settings = settingsFor(this.fixture.namespace, this.fake.url, {
       ...{ ...served, concurrency: options.concurrency, inFlight: IN_FLIGHT },
@@ -101,6 +103,10 @@ export class Stage {
     });
     this.cleanUp.unshift(() => dispatcher.remove());
     await untilReady(dispatcher, signal);
+    const within = AbortSignal.any([signal, AbortSignal.timeout(LONGEST.seconds * 1000)]);
+    while ((await countInFlight(dispatcher)) < liveJobs) {
+      await sleep(100, undefined, { signal: within });
+    }
     return dispatcher;
   }
 

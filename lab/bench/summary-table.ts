@@ -60,14 +60,14 @@ function growth({ scale = [], rawScale = [], pollingScale, reconcileOnly }: Benc
         text(jobs),
         "polling model, defaults",
         `${text(seconds)} s, reckoned`,
-        ...Array<string>(7).fill("-"),
+        ...Array<string>(8).fill("-"),
       ]);
     return [...measured, ...reckoned];
   });
   return {
     title: "Jobs scheduled at one moment",
     head: [
-      ...["jobs", "way", "until all are made", "per second", "share of raw", "p50", "p99", "peak MiB"],
+      ...["jobs", "way", "until all are made", "per second", "share of raw", "p50", "p99", "peak MiB", "restarted"],
       ...["Kubernetes calls per job", "Buildkite calls per job"],
     ],
     rows,
@@ -78,7 +78,7 @@ function growthRow(way: string, row: ScaleRow, raw: ScaleRow | undefined): strin
   return [
     ...[text(row.jobs), way, `${text(row.seconds)} s`, text(row.perSecond)],
     raw === undefined ? "-" : text(Number((row.perSecond / raw.perSecond).toFixed(2))),
-    ...[`${text(row.p50Ms)} ms`, `${text(row.p99Ms)} ms`, row.peakMiB === null ? "-" : text(row.peakMiB)],
+    ...[`${text(row.p50Ms)} ms`, `${text(row.p99Ms)} ms`, mebibytes(row.peakMiB), mebibytes(row.restartMiB)],
     ...[text(row.callsPerJob.kubernetes), text(row.callsPerJob.buildkite)],
   ];
 }
@@ -148,6 +148,10 @@ function aims({ aims: all }: BenchResults): Table {
         met === true ? "met" : "missed",
       ]),
   };
+}
+
+function mebibytes(value: number | null | undefined): string {
+  return typeof value === "number" ? text(value) : "-";
 }
 
 /** With commas between thousands. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { judgeAims } from "../../lab/bench/aims";
 import { sumApiRequests } from "../../lab/bench/api-requests";
 import type { BenchResults } from "../../lab/bench/bench-results";
-import { sumRequests } from "../../lab/bench/dispatcher-requests";
+import { sumOf } from "../../lab/bench/dispatcher-metrics";
 import { joined, reckon } from "../../lab/bench/growth";
 import { PollingController } from "../../lab/bench/polling-controller";
 import { benchHtml } from "../../lab/bench/report-page";
@@ -139,7 +139,8 @@ describe("the bench's scale", () => {
       'buildkite_dispatcher_kubernetes_request_seconds_sum{verb="create"} 5',
       'buildkite_dispatcher_kubernetes_request_seconds_count{verb="list"} 2',
     ];
-    assert.equal(sumRequests(own.join("\n")), 102);
+    assert.equal(sumOf(own.join("\n"), "buildkite_dispatcher_kubernetes_request_seconds_count"), 102);
+    assert.equal(sumOf("a 7\na_b 9", "a"), 7);
   });
 
   it("draws the growth of all ways, what was reckoned in dashes, and tells the tables in Markdown", () => {
@@ -154,7 +155,10 @@ describe("the bench's scale", () => {
     assert.ok(!benchHtml(results({ scale: [row(30, 1)] })).includes("How it grows"));
     const text = markdown(results());
     assert.match(text, /^\| 10,000 \| polling model, defaults \| 998\.5 s, reckoned \|/m);
-    assert.match(text, /^\| 1,000 \| dispatcher \| 5 s \| 200 \| 1 \| 2,500 ms \| 4,950 ms \| 90 \| 1 \| 0\.01 \|$/m);
+    assert.match(
+      text,
+      /^\| 1,000 \| dispatcher \| 5 s \| 200 \| 1 \| 2,500 ms \| 4,950 ms \| 90 \| - \| 1 \| 0\.01 \|$/m,
+    );
     assert.match(markdown({ ...results(), size: "quick" }), /^Measured with `--quick`: these figures mean nothing/);
   });
 
