@@ -395,12 +395,15 @@ describe("the reconcile loop", () => {
     // The next one does not end for now.
     let endList: () => void = () => undefined;
     scene.delay = new Promise((resolve) => (endList = resolve));
-    const lists = scene.lists.length;
-    await until("the next list", () => scene.lists.length > lists);
-    jobs.slice(0, 2).forEach(({ uuid }) => {
-      scene.create(uuid);
-    });
-    await until("the others", () => scene.submitted.length === 4);
-    endList();
+    try {
+      const lists = scene.lists.length;
+      await until("the next list", () => scene.lists.length > lists);
+      jobs.slice(0, 2).forEach(({ uuid }) => {
+        scene.create(uuid);
+      });
+      await until("the others", () => scene.submitted.length === 4);
+    } finally {
+      endList();
+    }
   });
 });
