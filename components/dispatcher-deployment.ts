@@ -9,6 +9,12 @@ const DRAIN_SECONDS = 10;
 /** What the dispatcher itself may take to finish what it acknowledged. Seconds. */
 const FINISH_SECONDS = 25;
 
+/**
+ * A heap that ends before the container's limit does: a clear error instead of a kill. And a small young generation: with
+ * Node's own a burst of webhooks leaves 50 MiB more resident, for a few per cent less CPU.
+ */
+export const NODE_OPTIONS = "--max-old-space-size=160 --max-semi-space-size=4";
+
 const SETTINGS_PATH = "/etc/dispatcher/settings";
 const WEBHOOK_SECRETS_PATH = "/etc/dispatcher/webhook";
 const AGENT_TOKEN_PATH = "/etc/dispatcher/agent-token";
@@ -87,8 +93,7 @@ function container(args: DispatcherDeployment): k8s.types.input.core.v1.Containe
       { name: "PORT", value: String(PORTS.webhook) },
       { name: "OPERATIONS_PORT", value: String(PORTS.operations) },
       { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
-      // A heap that ends before the container's limit does: a clear error instead of a kill.
-      { name: "NODE_OPTIONS", value: "--max-old-space-size=160" },
+      { name: "NODE_OPTIONS", value: NODE_OPTIONS },
     ],
     ports: [
       { name: "webhook", containerPort: PORTS.webhook },

@@ -41,7 +41,8 @@ export class CreatedJobs {
     const within = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]);
     await new Promise<void>((resolve, reject) => {
       const onAbort = (): void => {
-        reject(new Error(`${this.seenAt.size} of ${count} Jobs after ${seconds} s`, { cause: within.reason }));
+        const tooLong = new Error(`${this.seenAt.size} of ${count} Jobs after ${seconds} s`);
+        reject(signal.aborted ? (signal.reason as Error) : tooLong);
       };
       within.addEventListener("abort", onAbort, { once: true });
       this.waiter = {

@@ -5,8 +5,6 @@ import type { DispatcherSettings } from "../../dispatcher/settings";
 import { createAgentsFixture, type AgentsFixture } from "./agents-fixture";
 import { QUEUE } from "./webhooks";
 
-/** What the component's Deployment gives the process. */
-export const HEAP_OPTION = "--max-old-space-size=160";
 /** Value of the pool label that builds ask for. */
 export const POOL = "builds";
 /** Name of the Secret with the agent token. */

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { POOL_LABEL } from "../../components/contract";
+import { NODE_OPTIONS } from "../../components/dispatcher-deployment";
 import { KubernetesClient } from "../../dispatcher/kubernetes/client";
 import { SimulatedAgents } from "../agents";
 import { FakeBuildkite } from "../buildkite";
@@ -12,7 +13,7 @@ import { until } from "../waiting";
 import { runAll, type BenchContext } from "./context";
 import { startDispatcherProcess, untilReady } from "./dispatcher-process";
 import { countRequests } from "./dispatcher-metrics";
-import { createBuildsFixture, HEAP_OPTION, POOL, settingsFor, TOKEN_SECRET } from "./fixture";
+import { createBuildsFixture, POOL, settingsFor, TOKEN_SECRET } from "./fixture";
 import { readMemory } from "./process-memory";
 import { rounded, type CallsPerJob } from "./scale-row";
 import { QUEUE } from "./webhooks";
@@ -87,7 +88,7 @@ export async function measureNodes(context: BenchContext, parts: ControlPlanePar
     });
     const dispatcher = await startDispatcherProcess({
       ...{ settings, secrets: { secret: secrets.webhook }, agentTokens: { current: secrets.agentToken } },
-      ...{ server, caPem, token, nodeOptions: HEAP_OPTION, signal },
+      ...{ server, caPem, token, nodeOptions: NODE_OPTIONS, signal },
     });
     cleanUp.unshift(() => dispatcher.remove());
     await untilReady(dispatcher, signal);

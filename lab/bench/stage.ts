@@ -8,6 +8,7 @@
 import { randomUUID } from "node:crypto";
 import http from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
+import { NODE_OPTIONS } from "../../components/dispatcher-deployment";
 import { stamp, type JobManifest } from "../../components/stamp";
 import { AgentsNamespace } from "../../dispatcher/agents-namespace";
 import { KubernetesClient } from "../../dispatcher/kubernetes/client";
@@ -20,7 +21,7 @@ import { runAll, type BenchContext } from "./context";
 import { CreatedJobs } from "./created-jobs";
 import { startDispatcherProcess, untilReady, type DispatcherProcess } from "./dispatcher-process";
 import { countInFlight } from "./dispatcher-metrics";
-import { createBuildsFixture, HEAP_OPTION, settingsFor, type Served } from "./fixture";
+import { createBuildsFixture, settingsFor, type Served } from "./fixture";
 import { readMemory } from "./process-memory";
 import { rounded, timesOf, type ScaleRow } from "./scale-row";
 import { QUEUE, signedWebhook, type SignedWebhook } from "./webhooks";
@@ -99,7 +100,7 @@ export class Stage {
     const dispatcher = await startDispatcherProcess({
       ...{ settings, secrets: { secret: this.secret } },
       ...(served.reconcileSeconds === undefined ? {} : { agentTokens: { current: this.token } }),
-      ...{ server: access.server, caPem: access.caPem, token: this.fixture.token, nodeOptions: HEAP_OPTION, signal },
+      ...{ server: access.server, caPem: access.caPem, token: this.fixture.token, nodeOptions: NODE_OPTIONS, signal },
     });
     this.cleanUp.unshift(() => dispatcher.remove());
     await untilReady(dispatcher, signal);
