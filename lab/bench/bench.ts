@@ -89,7 +89,9 @@ async function measure(
       ...(asks("single") ? { single: await measureSingle(context) } : {}),
       ...(asks("burst", "growth") ? scaleOf(await measureGrowth(context, sizesOf(options, sizes))) : {}),
       ...(asks("steady") ? { steady: await told(context, "an even pace", measureSteady(context)) } : {}),
-      ...(asks("reconcile") ? { reconcileOnly: await burstWithoutWebhooks(context, sizes.reconcile) } : {}),
+      ...(asks("reconcile")
+        ? { reconcileOnly: await told(context, "no webhooks", burstWithoutWebhooks(context, sizes.reconcile)) }
+        : {}),
       ...(asks("lost") ? { lostWebhooks: await told(context, "lost webhooks", measureLost(context)) } : {}),
     };
     if (!asks("nodes")) {

@@ -27,7 +27,7 @@ export const HELP = `npm run bench -- [options]
 Measures what the dispatcher costs and how it grows: signed webhooks sent over loopback to the real bundle (a process of its
 own, with its service account's token), beside the same Jobs posted straight to the same real API server, and beside a model
 of a controller that polls. What is compared was measured in one run. Needs Linux and, for figures worth telling, a machine
-with nothing else to do. Takes about 11 minutes on 2 cores. Nothing is left behind but out/bench.json, out/bench.md and
+with nothing else to do. Takes about ten minutes on 2 cores. Nothing is left behind but out/bench.json, out/bench.md and
 out/bench.html.
 
   --scenario NAME   only this one; may be given more than once
