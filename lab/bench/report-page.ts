@@ -13,7 +13,8 @@ svg.growth { min-width: 420px; }
 .raw { --line: var(--axis); } .ours { --line: var(--nodes); } .raised { --line: var(--queued); } .slow { --line: var(--maximum); }
 svg.growth .line { stroke: var(--line); } .dot { fill: var(--line); } .name { fill: var(--line); font-weight: 600; }
 .reckoned { stroke-dasharray: 5 5; } svg.growth .raw.line { stroke-width: 4; stroke-opacity: 0.55; }
-td { font-variant-numeric: tabular-nums; }
+td { font-variant-numeric: tabular-nums; overflow-wrap: normal; white-space: nowrap; }
+th { white-space: normal; vertical-align: bottom; }
 `;
 
 /** What the figures do not prove. */
