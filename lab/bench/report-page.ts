@@ -14,7 +14,7 @@ svg.growth { min-width: 420px; }
 svg.growth .line { stroke: var(--line); } .dot { fill: var(--line); } .name { fill: var(--line); font-weight: 600; }
 .reckoned { stroke-dasharray: 5 5; } svg.growth .raw.line { stroke-width: 4; stroke-opacity: 0.55; }
 td { font-variant-numeric: tabular-nums; overflow-wrap: normal; white-space: nowrap; }
-th { white-space: normal; vertical-align: bottom; }
+th { white-space: normal; overflow-wrap: normal; vertical-align: bottom; }
 `;
 
 /** What the figures do not prove. */
