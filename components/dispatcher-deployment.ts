@@ -19,6 +19,12 @@ const SCRAPE_ANNOTATIONS = {
   "prometheus.io/path": "/metrics",
 } as const;
 
+/**
+ * A heap that ends before the container's limit does: a clear error instead of a kill. And a small young generation: with
+ * Node's own a burst over 1,000 connections leaves 50 MiB more resident.
+ */
+export const NODE_OPTIONS = "--max-old-space-size=160 --max-semi-space-size=4";
+
 const SETTINGS_PATH = "/etc/dispatcher/settings";
 const WEBHOOK_SECRETS_PATH = "/etc/dispatcher/webhook";
 const AGENT_TOKEN_PATH = "/etc/dispatcher/agent-token";
@@ -101,8 +107,7 @@ function container(args: DispatcherDeployment): k8s.types.input.core.v1.Containe
       { name: "PORT", value: String(PORTS.webhook) },
       { name: "OPERATIONS_PORT", value: String(PORTS.operations) },
       { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
-      // A heap that ends before the container's limit does: a clear error instead of a kill.
-      { name: "NODE_OPTIONS", value: "--max-old-space-size=160" },
+      { name: "NODE_OPTIONS", value: NODE_OPTIONS },
     ],
     ports: [
       { name: "webhook", containerPort: PORTS.webhook },

@@ -47,6 +47,11 @@ export class Dispatch {
     this.#gate = new Gate(options.limits.createConcurrency);
   }
 
+  /** How many may be held when the reconcile loop hands in another: the other half of the buffer is for webhooks. */
+  get loopShare(): number {
+    return Math.ceil(this.#options.limits.bufferSize / 2);
+  }
+
   /** Whether the next new job would find no place. */
   get full(): boolean {
     return this.#held.size >= this.#options.limits.bufferSize;

@@ -110,7 +110,10 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
     onMade: (held, uid) => {
       stories.made(held, uid);
     },
-    onDecided: (held, outcome) => loops?.attempts.decided(held, outcome),
+    onDecided: (held, outcome) => {
+      loops?.attempts.decided(held, outcome);
+      loops?.reconcile.roomMade();
+    },
   });
   const orphans = new Orphans({ api, jobs, pods, metrics, log, intervalMs: patience.orphansIntervalMs });
 

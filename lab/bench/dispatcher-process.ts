@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { buildDispatcherBundle } from "../../dispatcher/bundle";
 import type { DispatcherSettings } from "../../dispatcher/settings";
 
@@ -20,6 +21,8 @@ export interface DispatcherProcessOptions {
   podName?: string;
   /** Makes the webhook port speak HTTPS; PEM. */
   tls?: { cert: string; key: string };
+  /** Its `NODE_OPTIONS`. */
+  nodeOptions?: string;
   signal?: AbortSignal;
 }
 
@@ -79,6 +82,7 @@ export async function startDispatcherProcess(options: DispatcherProcessOptions):
       POD_NAME: options.podName ?? "dispatcher-0",
       ...(options.agentTokens === undefined ? {} : { DISPATCHER_AGENT_TOKEN: join(folder, "agent-token") }),
       ...(options.tls === undefined ? {} : { DISPATCHER_TLS: join(folder, "tls") }),
+      ...(options.nodeOptions === undefined ? {} : { NODE_OPTIONS: options.nodeOptions }),
       KUBERNETES_SERVICE_HOST: server.hostname,
       KUBERNETES_SERVICE_PORT: server.port,
     },
@@ -129,5 +133,13 @@ export async function startDispatcherProcess(options: DispatcherProcessOptions):
   } catch (error) {
     await remove();
     throw error;
+  }
+}
+
+/** Waits until it is ready to take webhooks. @throws after 30 s; the signal's reason. */
+export async function untilReady(dispatcher: DispatcherProcess, signal: AbortSignal): Promise<void> {
+  const within = AbortSignal.any([signal, AbortSignal.timeout(30_000)]);
+  while ((await fetch(`${dispatcher.url}/readyz`, { signal: within })).status !== 200) {
+    await sleep(20, undefined, { signal: within });
   }
 }
