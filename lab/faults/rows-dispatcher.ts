@@ -1,4 +1,6 @@
+import { rotateSecret } from "./rotate-secret";
 import type { FaultRow } from "./row";
+import { crowdUnderLimit, LIMIT_MIB } from "./crowd";
 import type { FaultSystem } from "./system";
 
 const BURST_SECONDS = 3;
@@ -62,6 +64,23 @@ export const DISPATCHER_ROWS: readonly FaultRow[] = [
       }
       return undefined;
     },
+  },
+  {
+    name: "dispatcher: webhook secret rotated",
+    note: "the mounted Secret gets a second secret, Buildkite signs with it, the first one goes, all during a burst; one replica's files change later than the other's",
+    timeScale: 1,
+    harm: async (system, builds) => {
+      await rotateSecret(system, builds);
+      return undefined;
+    },
+  },
+  {
+    name: `dispatcher: ${LIMIT_MIB} MiB and 10,000 scheduled jobs`,
+    note: "33 times as many jobs as builds are scheduled at 300 a second, webhooks and all, with a cap of a third of the builds; those that have not begun after three whole lists are canceled",
+    timeScale: 1,
+    limitSeconds: 600,
+    setting: { memoryMiB: LIMIT_MIB, inFlight: (builds) => Math.ceil(builds / 3) },
+    harm: crowdUnderLimit,
   },
 ];
 

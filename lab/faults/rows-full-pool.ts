@@ -1,0 +1,67 @@
+import type { FaultRow } from "./row";
+import { QUEUE, type FaultSystem } from "./system";
+
+/** Builds for each place in the pool. */
+const TIMES_CAPACITY = 10;
+/** Nine times this is what the last builds wait: longer than any limit of the dispatcher but its hour for a name. */
+const BUILD_SECONDS = 9;
+/** A pod may wait two hours for its node by default, and four more as far as its build does not need them. */
+const DEADLINE_SECONDS = 21_600;
+const DEADLINE_SCALE = 720;
+const OVER_SECONDS = 330;
+
+const capacity = (builds: number): number => Math.ceil(builds / TIMES_CAPACITY);
+
+/** Waiting for a full pool is never a failure. */
+export const FULL_POOL_ROWS: readonly FaultRow[] = [
+  {
+    name: "kubernetes: full pool, the rest waits at Buildkite",
+    note: "ten times as many builds of 9 s as the pool has places, scheduled at once, with a cap of as many Jobs as places: the last wait over 80 s",
+    timeScale: 1,
+    limitSeconds: 420,
+    setting: { capacity, inFlight: capacity },
+    harm: (system, builds) => waitInLine(system, builds),
+  },
+  {
+    name: "kubernetes: full pool, the rest waits as pods",
+    note: "the same without a cap, so that pods wait for a node, most of them longer than their Jobs' deadline of 6 h",
+    timeScale: DEADLINE_SCALE,
+    limitSeconds: 420,
+    setting: { capacity, jobDeadlineSeconds: DEADLINE_SECONDS / DEADLINE_SCALE },
+    harm: (system, builds) => waitInLine(system, builds),
+  },
+];
+
+async function waitInLine(system: FaultSystem, builds: number): Promise<number> {
+  const { fake, overlap, notes, complaints, options } = system;
+  const places = capacity(builds);
+  const isAboveCap = options.setting?.inFlight === undefined;
+  for (let count = 0; count < builds; count += 1) {
+    fake.schedule({ queue: QUEUE, seconds: BUILD_SECONDS });
+  }
+  let mostPending = 0;
+  let mostActive = 0;
+  const counting = setInterval(() => {
+    const { pendingPods, activePods } = overlap.counts();
+    mostPending = Math.max(mostPending, pendingPods);
+    mostActive = Math.max(mostActive, activePods);
+  }, 200);
+  try {
+    await system.untilOver(OVER_SECONDS).catch((error: unknown) => {
+      system.signal.throwIfAborted();
+      complaints.push(error instanceof Error ? error.message : String(error));
+    });
+  } finally {
+    clearInterval(counting);
+  }
+  notes.push(`${places} places, at most ${mostActive} pods on nodes and ${mostPending} waiting for one`);
+  // The row is about nothing where nobody had to wait.
+  if (isAboveCap && mostPending < places) {
+    complaints.push(`only ${mostPending} pods waited for a node at one time`);
+  }
+  const failed = fake.jobs().filter(({ result }) => result !== undefined && result.exitStatus !== "0").length;
+  if (failed > 0) {
+    complaints.push(`${failed} builds failed`);
+  }
+  return Date.now();
+}
