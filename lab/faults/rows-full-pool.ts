@@ -5,9 +5,10 @@ import { QUEUE, type FaultSystem } from "./system";
 const TIMES_CAPACITY = 10;
 /** Nine times this is what the last builds wait: longer than any limit of the dispatcher but its hour for a name. */
 const BUILD_SECONDS = 9;
-/** A pod may wait two hours for its node by default, and four more as far as its build does not need them. */
-const DEADLINE_SECONDS = 21_600;
-const DEADLINE_SCALE = 720;
+/** What a template has by default: four hours for a build, and two for its pod to wait for a node. */
+const TIMEOUT_SECONDS = 14_400;
+const PENDING_SECONDS = 7_200;
+const TIME_SCALE = 360;
 const OVER_SECONDS = 330;
 
 const capacity = (builds: number): number => Math.ceil(builds / TIMES_CAPACITY);
@@ -24,10 +25,13 @@ export const FULL_POOL_ROWS: readonly FaultRow[] = [
   },
   {
     name: "kubernetes: full pool, the rest waits as pods",
-    note: "the same without a cap, so that pods wait for a node, most of them longer than their Jobs' deadline of 6 h",
-    timeScale: DEADLINE_SCALE,
+    note: "the same without a cap, so that pods wait for a node, most of them longer than they may (2 h), many longer than their Job's whole time (6 h)",
+    timeScale: TIME_SCALE,
     limitSeconds: 420,
-    setting: { capacity, jobDeadlineSeconds: DEADLINE_SECONDS / DEADLINE_SCALE },
+    setting: {
+      capacity,
+      time: { buildSeconds: TIMEOUT_SECONDS / TIME_SCALE, pendingSeconds: PENDING_SECONDS / TIME_SCALE },
+    },
     harm: (system, builds) => waitInLine(system, builds),
   },
 ];

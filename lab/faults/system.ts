@@ -86,13 +86,20 @@ export class FaultSystem {
       }
       const resources = { cpu: "100m", memory: "64Mi" };
       const podSpec = buildPodSpec({
-        ...{ namespace, templateName: QUEUE, queue: QUEUE, nodeSelector: { [POOL_LABEL]: pool } },
+        ...{
+          namespace,
+          templateName: QUEUE,
+          queue: QUEUE,
+          timeoutSeconds: setting.time?.buildSeconds,
+          nodeSelector: { [POOL_LABEL]: pool },
+        },
         ...{ agentToken: { secret: TOKEN_SECRET, key: "token" }, resources: { agent: resources, dind: resources } },
       });
       const fixture = await createAgentsFixture(admin, namespace, QUEUE, podSpec);
       cleanUp.unshift(() => fixture.remove());
-      if (setting.jobDeadlineSeconds !== undefined) {
-        const annotations = { [ACTIVE_DEADLINE_ANNOTATION]: String(setting.jobDeadlineSeconds) };
+      if (setting.time !== undefined) {
+        const deadline = setting.time.buildSeconds + setting.time.pendingSeconds;
+        const annotations = { [ACTIVE_DEADLINE_ANNOTATION]: String(deadline) };
         await admin.request("PATCH", fixture.templatePath, {
           ...{ body: { metadata: { annotations } }, contentType: "application/merge-patch+json" },
         });
