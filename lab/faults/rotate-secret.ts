@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { Agent } from "node:http";
 import { signedWebhook } from "../bench/webhooks";
 import { until } from "../waiting";
+import { notServed } from "./failed-webhooks";
 import { postWebhook } from "./post-webhook";
 import type { FaultSystem } from "./system";
 
@@ -43,10 +44,7 @@ export async function rotateSecret(system: FaultSystem, builds: number): Promise
   };
   await Promise.all([system.schedule(builds, BURST_SECONDS), rotation()]);
   await fake.settled();
-  const { failedWebhooks } = fake.summary();
-  if (failedWebhooks > 0) {
-    complaints.push(`${failedWebhooks} real webhooks were not served`);
-  }
+  complaints.push(...notServed(fake));
 }
 
 /** One replica after the other; returns once each has taken them. */

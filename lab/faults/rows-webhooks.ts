@@ -1,5 +1,6 @@
 import { Agent } from "node:http";
 import { signedWebhook } from "../bench/webhooks";
+import { notServed } from "./failed-webhooks";
 import { fuzz } from "./fuzz/fuzz";
 import { postWebhook } from "./post-webhook";
 import { besiege, BUFFER_SIZE } from "./siege";
@@ -166,10 +167,7 @@ export const WEBHOOK_ROWS: readonly FaultRow[] = [
       await system.schedule(builds, BURST_SECONDS);
       await system.fake.settled();
       isOn = false;
-      const { failedWebhooks } = system.fake.summary();
-      if (failedWebhooks > 0) {
-        system.complaints.push(`${failedWebhooks} real webhooks were not served`);
-      }
+      system.complaints.push(...notServed(system.fake));
       const statuses = new Set((await flood).flatMap((some) => [...some]));
       if (statuses.size !== 1 || !statuses.has(401)) {
         system.complaints.push(`the flood was answered ${[...statuses].join(", ")}`);

@@ -77,6 +77,11 @@ export async function runFaults(options: FaultOptions, signal: AbortSignal, scre
   }
 }
 
+/** A call, because the compiler takes a property that was read before an `await` as unchanged after it. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
+
 async function runRows(
   { only, seed }: FaultOptions,
   context: Omit<RowContext, "namespace" | "seed">,
@@ -102,7 +107,7 @@ async function runRows(
       rows.push(result);
       said = line(result);
     } catch (error) {
-      const reason = signal.aborted ? "interrupted" : error instanceof Error ? error.message : String(error);
+      const reason = isAborted(signal) ? "interrupted" : error instanceof Error ? error.message : String(error);
       notRun.push({ fault: row.name, reason });
       said = `${row.name}\n  COULD NOT BE RUN: ${reason}`;
     } finally {

@@ -1,4 +1,5 @@
 import { readdir, readlink } from "node:fs/promises";
+import { notServed } from "./failed-webhooks";
 import { SlowClients } from "./slow-clients";
 import type { FaultSystem } from "./system";
 
@@ -54,10 +55,7 @@ export async function besiege(system: FaultSystem, builds: number): Promise<unde
     `${clients.dropped} connections dropped, the longest after ${(oldest / 1000).toFixed(1)} s, ` +
       `at most ${most} sockets and ${more} MiB more in one dispatcher`,
   );
-  const { failedWebhooks } = fake.summary();
-  if (failedWebhooks > 0) {
-    complaints.push(`${failedWebhooks} real webhooks were not served`);
-  }
+  complaints.push(...notServed(fake));
   if (oldest > LONGEST_MS) {
     complaints.push(`a slow client was let be for ${(oldest / 1000).toFixed(1)} s`);
   }

@@ -1,4 +1,5 @@
 import { SeededRandom } from "../../buildkite";
+import { notServed } from "../failed-webhooks";
 import { QUEUE, type FaultSystem } from "../system";
 import { genuineBody } from "./genuine-body";
 import { mutateBody } from "./mutate-body";
@@ -71,10 +72,7 @@ export async function fuzz(system: FaultSystem, builds: number): Promise<undefin
       complaints.unshift(`a Job was made for ${id}, of case ${numbers.get(id) ?? "unknown"} of seed ${seed}`);
     }
   }
-  const { failedWebhooks } = fake.summary();
-  if (failedWebhooks > 0) {
-    complaints.push(`${failedWebhooks} real webhooks were not served`);
-  }
+  complaints.push(...notServed(fake));
   const answers = [...statuses].sort().map(([status, count]) => `${status}: ${count}`);
   notes.push(`${bodies} bodies of seed ${seed}, answered ${answers.join(", ")}`);
   return undefined;

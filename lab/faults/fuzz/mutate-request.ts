@@ -52,7 +52,8 @@ export function mutateRequest(body: Buffer, secret: string, maySign: boolean, ra
 
 function unusual(plain: FuzzedRequest, random: SeededRandom): FuzzedRequest {
   const { headers, body, how } = plain;
-  const { "content-length": _, ...chunked } = headers;
+  const chunked = { ...headers };
+  delete chunked["content-length"];
   const others: (() => Partial<FuzzedRequest>)[] = [
     () => ({}),
     () => ({

@@ -122,11 +122,8 @@ export function mutateTree(tree: Record<string, unknown>, raws: RawTexts, random
     [
       "fields nobody knows",
       () => {
-        Object.assign(place.holder, {
-          ["x".repeat(random.integer(1, 300))]: pick(TEXTS, random),
-          toString: 1,
-          length: -1,
-        });
+        const more = { ["x".repeat(random.integer(1, 300))]: pick(TEXTS, random), toString: 1, length: -1 };
+        set({ ...Object.fromEntries(Object.entries(valueOf(place))), ...more });
       },
     ],
     [
@@ -155,6 +152,11 @@ export function mutateTree(tree: Record<string, unknown>, raws: RawTexts, random
   const [what, change] = pick(changes, random);
   change();
   return what;
+}
+
+function valueOf({ holder, key }: Place): Container {
+  const value: unknown = Reflect.get(holder, key);
+  return isContainer(value) ? value : {};
 }
 
 /** One of them. */
