@@ -11,6 +11,8 @@ export interface FaultRow {
   readonly timeScale: number;
   /** What is other than usual in the system it runs in. */
   readonly setting?: SystemSetting;
+  /** Whether the fault itself ends builds that run; else a build that fails is a complaint. */
+  readonly killsBuilds?: boolean;
   /** A row that hangs ends with this; default 360. */
   readonly limitSeconds?: number;
   /**

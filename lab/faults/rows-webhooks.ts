@@ -45,6 +45,8 @@ export const WEBHOOK_ROWS: readonly FaultRow[] = [
     harm: async (system, builds) => {
       await system.fake.setFaults({ webhookCopies: 3 });
       await system.schedule(builds, BURST_SECONDS);
+      await system.fake.settled();
+      system.complaints.push(...notServed(system.fake));
       return undefined;
     },
   },

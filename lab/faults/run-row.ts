@@ -64,6 +64,8 @@ function resultOf(row: FaultRow, system: FaultSystem, healing: number | undefine
   const live = jobsSeen.live();
   const outcomes = outcomesOf(fake.jobs(), (id) => live.has(id));
   const overlapping = overlap.overlapping.size;
+  // Every build of every row ends well by itself.
+  const failed = fake.jobs().filter(({ starts, result }) => starts > 0 && result?.exitStatus !== "0").length;
   return {
     fault: row.name,
     scheduled: outcomes.scheduled,
@@ -81,6 +83,7 @@ function resultOf(row: FaultRow, system: FaultSystem, healing: number | undefine
     seconds: Number(seconds.toFixed(1)),
     complaints: [
       ...complaintsOf(outcomes),
+      ...(failed > 0 && row.killsBuilds !== true ? [`${failed} builds failed`] : []),
       ...(overlapping > 0 ? [`${overlapping} jobs had two pods at one time`] : []),
       ...(overlap.outliving.length > 0 ? [`${overlap.outliving.length} pods outlived their Jobs`] : []),
       ...(replicas.crashes > 0 ? [`${replicas.crashes} dispatcher processes ended by themselves`] : []),
