@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { FakeJob, FakeJobState } from "../../lab/buildkite";
 import { HELP, LIST, readOptions, UsageError } from "../../lab/faults/options";
 import { complaintsOf, healedSeconds, outcomesOf } from "../../lab/faults/outcomes";
@@ -6,6 +8,7 @@ import { progressLine, RowProgress } from "../../lab/faults/progress";
 import { head, line, total } from "../../lab/faults/results";
 import type { FaultResult } from "../../lab/faults/row";
 import { ROWS, selectRows } from "../../lab/faults/rows";
+import { faultsTable, withFaultsTable } from "../../tools/faults-table";
 
 describe("npm run faults", () => {
   it("has rows with names of their own, each telling what it does", () => {
@@ -16,6 +19,16 @@ describe("npm run faults", () => {
       assert.ok(timeScale >= 1);
     }
     assert.ok(ROWS.filter(({ timeScale }) => timeScale === 1).length >= 2, "at least two rows run unscaled");
+  });
+
+  it("has the rows in docs/faults.md that the code has", () => {
+    const document = readFileSync(join(__dirname, "..", "..", "docs", "faults.md"), "utf8");
+    const current = withFaultsTable(document, faultsTable(ROWS));
+    assert.equal(document, current, "docs/faults.md is stale: write it anew with npm run docs:faults");
+    for (const { name } of ROWS) {
+      assert.ok(document.includes(`| ${name} |`), name);
+    }
+    assert.throws(() => withFaultsTable("no markers", ""), /must hold the line <!-- rows -->/);
   });
 
   it("selects rows by pieces of their names", () => {
