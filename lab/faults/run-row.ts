@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { AdministratorAccess } from "../control-plane";
 import type { KubernetesClient } from "../../dispatcher/kubernetes/client";
 import { complaintsOf, healedSeconds, outcomesOf } from "./outcomes";
@@ -31,6 +32,8 @@ const QUIET_SECONDS = RECONCILE_SECONDS * 1.2 + 2;
 export async function runRow(row: FaultRow, context: RowContext): Promise<FaultResult> {
   const limitSeconds = row.limitSeconds ?? ROW_SECONDS;
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(limitSeconds * 1000)]);
+  // Every wait of a row listens to it.
+  setMaxListeners(0, signal);
   const { admin, access, webhookOnly, builds, namespace, seed, onSystem } = context;
   const { timeScale, setting } = row;
   try {

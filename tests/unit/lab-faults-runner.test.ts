@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FakeJob, FakeJobState } from "../../lab/buildkite";
+import { notServed } from "../../lab/faults/failed-webhooks";
 import { HELP, LIST, readOptions, UsageError } from "../../lab/faults/options";
 import { complaintsOf, healedSeconds, outcomesOf } from "../../lab/faults/outcomes";
 import { progressLine, RowProgress } from "../../lab/faults/progress";
@@ -129,6 +130,13 @@ describe("npm run faults", () => {
       const expected = "  1 of 1: a: b: 0 s, starting";
       assert.deepEqual(written, isTTY ? [`\r\u001b[K${expected}`, "\r\u001b[K"] : [`${expected}\n`]);
     }
+  });
+
+  it("says how real webhooks ended that were not served", () => {
+    const jobs = [[{ status: 200 }, { status: 503 }], [{ status: 503 }], [{ error: "socket hang up" }]];
+    const fake = { jobs: () => jobs.map((webhooks) => ({ webhooks }) as unknown as FakeJob) };
+    assert.deepEqual(notServed(fake), ["3 real webhooks were not served (503: 2, socket hang up: 1)"]);
+    assert.deepEqual(notServed({ jobs: () => fake.jobs().slice(3) }), []);
   });
 
   it("prints a row under its head, with what is wrong below", () => {
