@@ -101,7 +101,10 @@ describe("a volume in the lab", () => {
       const left = (await readdir(folder)).filter((name) => name.startsWith("..v"));
       assert.equal(left.length, 1, "the old files are removed");
       await write({ current: "2" });
-      assert.deepEqual((await readdir(folder)).filter((name) => !name.startsWith("..")), ["current"]);
+      assert.deepEqual(
+        (await readdir(folder)).filter((name) => !name.startsWith("..")),
+        ["current"],
+      );
     } finally {
       await rm(folder, { recursive: true });
     }
