@@ -19,6 +19,9 @@ export class RawTexts {
 /** Share of the huge that are larger than anything may be: they take as long as hundreds of others. */
 const RARE = 0.02;
 
+/** How likely a walk down the tree stops where it could go on. */
+const STAY = 0.2;
+
 type Container = Record<string, unknown> | unknown[];
 
 /** A place in a tree: what holds it, and under which key. */
@@ -60,9 +63,8 @@ const DECIDING = [
 
 /** Changes one thing in the tree; returns what, in a word or two. */
 export function mutateTree(tree: Record<string, unknown>, raws: RawTexts, random: SeededRandom): string {
-  const places = placesIn(tree);
   const deciding = random.next() < 0.5 ? placeAt(tree, pick(DECIDING, random)) : undefined;
-  const place = deciding ?? pick(places, random);
+  const place = deciding ?? anyPlace(tree, random);
   const set = (value: unknown): void => {
     Object.defineProperty(place.holder, place.key, { value, enumerable: true, configurable: true, writable: true });
   };
@@ -181,11 +183,17 @@ function placeAt(tree: Record<string, unknown>, path: string): Place | undefined
   return isContainer(holder) ? { holder, key } : undefined;
 }
 
-function placesIn(value: Container): Place[] {
-  return Object.entries(value).flatMap(([key, child]: [string, unknown]) => [
-    { holder: value, key },
-    ...(isContainer(child) ? placesIn(child) : []),
-  ]);
+/** Goes down from the top, at each step by chance; never makes a list of all places, of which there may be thousands. */
+function anyPlace(tree: Record<string, unknown>, random: SeededRandom): Place {
+  let holder: Container = tree;
+  for (;;) {
+    const key: string = pick(Object.keys(holder), random);
+    const below: unknown = Reflect.get(holder, key);
+    if (!isContainer(below) || Object.keys(below).length === 0 || random.next() < STAY) {
+      return { holder, key };
+    }
+    holder = below;
+  }
 }
 
 function isContainer(value: unknown): value is Container {
