@@ -14,12 +14,15 @@ const WAYS = [
   // Twice, because these are what takes memory.
   ...(["large body without end", "slow body", "large body without end"] as const),
 ];
+const LARGE = "large body without end";
 export type SlowWay = (typeof WAYS)[number];
 
 const STEP_MS = 400;
 /** From a connection's end to the next, so that they do not all come at once. */
 const LEAST_PAUSE_MS = 100;
 const MOST_PAUSE_MS = 1_500;
+/** Those with a large body take longer: the row is about slow clients, not about how much this machine can carry. */
+const LARGE_PAUSE_MS = 8_000;
 const ANNOUNCED_BYTES = 1_000_000;
 /** Sent at once by those with a large body; the rest of it never comes. */
 const LARGE_BYTES = 900_000;
@@ -86,7 +89,7 @@ export class SlowClients {
         return;
       }
       socket.write(text);
-      if (way === "large body without end") {
+      if (way === LARGE) {
         socket.write(Buffer.alloc(LARGE_BYTES, "x"));
       } else if (way === "slow body") {
         at = 0;
@@ -106,9 +109,10 @@ export class SlowClients {
         this.dropped += 1;
         this.longestMs.set(way, Math.max(this.longestMs.get(way) ?? 0, Date.now() - known.since));
       }
+      const pause = this.random.integer(LEAST_PAUSE_MS, way === LARGE ? LARGE_PAUSE_MS : MOST_PAUSE_MS);
       this.later(() => {
         this.attack(url, way);
-      });
+      }, pause);
     });
   }
 
