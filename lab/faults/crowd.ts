@@ -34,7 +34,7 @@ export async function crowdUnderLimit(system: FaultSystem, builds: number): Prom
       fake.cancel(id);
     }
   }
-  // Two replicas do not know of each other's creates under way: design 5's soft cap.
+  // Two replicas do not know of each other's creates under way.
   const softCap = cap + 16;
   notes.push(`at most ${mostLive} live Jobs with a cap of ${cap}`);
   if (mostLive > softCap) {
