@@ -61,13 +61,19 @@ export class Overdue {
   }
 
   async #look(signal: AbortSignal): Promise<void> {
+    const { jobs, log } = this.#options;
     const now = Date.now();
-    const live = this.#options.jobs.live();
+    const live = jobs.live();
     const uids = new Set(live.map(({ uid }) => uid));
     this.#placed = new Set([...this.#placed].filter((uid) => uids.has(uid)));
     for (const job of live) {
       if (this.#queues.has(job.queue) && job.waitsUntil !== undefined && job.waitsUntil < now) {
-        await this.#takeBack(job, signal);
+        try {
+          await this.#takeBack(job, signal);
+        } catch (error) {
+          signal.throwIfAborted();
+          log.warn("Job not taken back, will be tried again", { job: job.name, error: messageOf(error) });
+        }
       }
     }
   }
