@@ -1,5 +1,5 @@
+import { METRIC_PREFIX } from "../../dispatcher/metrics";
 import type { FaultSystem } from "./system";
-import { RECONCILE_SECONDS } from "./system";
 
 /** Memory that each dispatcher may have in that row, MiB. */
 export const LIMIT_MIB = 128;
@@ -7,8 +7,11 @@ export const LIMIT_MIB = 128;
 const JOBS_PER_BUILD = 100 / 3;
 const PER_SECOND = 300;
 const REPLICAS = 2;
-/** How long all of them are there, in whole lists of each replica. */
-const LISTS = 3;
+/** How often each replica's list is seen to have come to its end after the last job: so one of them had all jobs in it. */
+const LISTS = 2;
+/** A list of 10,000 is 100 pages, and the dispatcher asks for no more than its share of Buildkite's limit. */
+const LISTS_SECONDS = 300;
+const LISTED_AT = new RegExp(`^${METRIC_PREFIX}buildkite_last_list_timestamp_seconds (\\S+)$`, "m");
 
 /**
  * Schedules far more jobs than the cap lets in, sees that they stay at Buildkite and that each dispatcher stays within
@@ -25,7 +28,7 @@ export async function crowdUnderLimit(system: FaultSystem, builds: number): Prom
   try {
     await system.schedule(jobs, jobs / PER_SECOND);
     const waiting = fake.jobs().filter(({ state }) => state === "scheduled").length;
-    await system.wait(LISTS * RECONCILE_SECONDS * 1.2);
+    await Promise.all(system.replicas.list().map(({ operationsUrl }) => listWhole(system, operationsUrl)));
     notes.push(`${jobs} jobs scheduled, ${waiting} of them at Buildkite when the last had come`);
   } finally {
     clearInterval(counting);
@@ -46,6 +49,24 @@ export async function crowdUnderLimit(system: FaultSystem, builds: number): Prom
     notes.push(`control groups of ${LIMIT_MIB} MiB each, of which ${peaks.join(" and ")} were used at most`);
   }
   return Date.now();
+}
+
+/** Waits until a dispatcher has read the whole list {@link LISTS} times from now on. */
+async function listWhole(system: FaultSystem, operationsUrl: string): Promise<void> {
+  if (system.options.webhookOnly) {
+    return;
+  }
+  const seen = new Set<string>();
+  const end = Date.now() + LISTS_SECONDS * 1000;
+  while (seen.size <= LISTS) {
+    const metrics = await (await fetch(`${operationsUrl}/metrics`, { signal: system.signal })).text();
+    seen.add(LISTED_AT.exec(metrics)?.[1] ?? "");
+    if (Date.now() > end) {
+      system.complaints.push(`a dispatcher did not list all jobs ${LISTS} times in ${LISTS_SECONDS} s`);
+      return;
+    }
+    await system.wait(0.5);
+  }
 }
 
 /** By the kernel, where it set the limit; else by what was measured. */

@@ -84,9 +84,9 @@ export const DISPATCHER_ROWS: readonly FaultRow[] = [
   },
   {
     name: `dispatcher: ${LIMIT_MIB} MiB and 10,000 scheduled jobs`,
-    note: "33 times as many jobs as builds are scheduled at 300 a second, webhooks and all, with a cap of a third of the builds; those that have not begun after three whole lists are canceled",
+    note: "33 times as many jobs as builds are scheduled at 300 a second, webhooks and all, with a cap of a third of the builds; those that have not begun when both replicas have listed all of them are canceled",
     timeScale: 1,
-    limitSeconds: 600,
+    limitSeconds: 900,
     setting: { memoryMiB: LIMIT_MIB, inFlight: (builds) => Math.ceil(builds / 3) },
     harm: crowdUnderLimit,
   },
