@@ -61,7 +61,10 @@ async function changeFiles(system: FaultSystem, secrets: Readonly<Record<string,
         process.log
           .slice(before)
           .some(({ event, accepted: now }) => event === "webhook secrets changed" && now === accepted),
-      );
+      ).catch((error: unknown) => {
+        signal.throwIfAborted();
+        system.complaints.push(error instanceof Error ? error.message : String(error));
+      });
     }),
   );
 }

@@ -6,7 +6,7 @@ import type { FaultSystem } from "./system";
 
 const BURST_SECONDS = 3;
 const ROLLING_BURST_SECONDS = 8;
-const UNDER_WAY_SECONDS = 0.02;
+const UNDER_WAY_SECONDS = 0.005;
 const PAUSE_SECONDS = 60;
 const PAUSE_SCALE = 3;
 /** Long enough for webhooks to be under way and Jobs to be being created, too short for all of them. */

@@ -21,7 +21,7 @@ const SUBSET = [
   "dispatcher: SIGTERM during a burst",
   "dispatcher: 128 MiB and 10,000 scheduled jobs",
 ];
-const BUILDS = 18;
+const BUILDS = 12;
 const SEED = 5_000;
 /** Rows mostly wait: some can do so at one time. */
 const AT_ONCE = 3;
