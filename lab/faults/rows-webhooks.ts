@@ -147,7 +147,7 @@ export const WEBHOOK_ROWS: readonly FaultRow[] = [
   },
   {
     name: "webhooks: slow clients",
-    note: "800 clients per replica, more than a replica takes connections, say nothing, or send headers or bodies byte by byte or without end, and come again when dropped, while real webhooks come",
+    note: "800 clients per replica say nothing, or send headers or bodies byte by byte or without end, and come again when dropped, while real webhooks come",
     timeScale: 1,
     setting: { bufferSize: BUFFER_SIZE },
     harm: besiege,

@@ -3,7 +3,7 @@ import { notServed } from "./failed-webhooks";
 import { SlowClients } from "./slow-clients";
 import type { FaultSystem } from "./system";
 
-/** Jobs that the dispatcher holds in this row, so that its bound on connections is one that the clients exceed. */
+/** Jobs that the dispatcher holds in this row: its bound on connections is the lower for it. */
 export const BUFFER_SIZE = 100;
 /** `bufferSize` and 512. */
 const BOUND = BUFFER_SIZE + 512;
