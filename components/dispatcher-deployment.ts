@@ -4,10 +4,20 @@ import type * as pulumi from "@pulumi/pulumi";
 /** Ports of the dispatcher's container: webhooks apart from what only the cluster may see. */
 export const PORTS = { webhook: 8080, operations: 8081 } as const;
 
+/** What the dispatcher's container may take. MiB. */
+export const MEMORY_LIMIT_MIB = 256;
+
 /** Endpoints drain while this runs: load balancers take some seconds to hear of a pod's end. Seconds. */
 const DRAIN_SECONDS = 10;
 /** What the dispatcher itself may take to finish what it acknowledged. Seconds. */
 const FINISH_SECONDS = 25;
+
+/** What Prometheus' usual configuration for pods goes by. */
+const SCRAPE_ANNOTATIONS = {
+  "prometheus.io/scrape": "true",
+  "prometheus.io/port": String(PORTS.operations),
+  "prometheus.io/path": "/metrics",
+} as const;
 
 const SETTINGS_PATH = "/etc/dispatcher/settings";
 const WEBHOOK_SECRETS_PATH = "/etc/dispatcher/webhook";
@@ -26,6 +36,7 @@ export interface DispatcherDeployment {
   readonly webhookSecret: pulumi.Input<string>;
   readonly agentTokenSecret?: pulumi.Input<string>;
   readonly tlsSecret?: pulumi.Input<string>;
+  readonly scrapeAnnotations: boolean;
 }
 
 /** The Deployment: admitted by the `restricted` Pod Security Standard, never below its replica count while it rolls. */
@@ -35,7 +46,10 @@ export function deploymentSpec(args: DispatcherDeployment): k8s.types.input.apps
     selector: { matchLabels: { ...args.labels } },
     strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
     template: {
-      metadata: { labels: { ...args.labels } },
+      metadata: {
+        labels: { ...args.labels },
+        ...(args.scrapeAnnotations ? { annotations: SCRAPE_ANNOTATIONS } : {}),
+      },
       spec: {
         serviceAccountName: args.serviceAccountName,
         automountServiceAccountToken: true,
@@ -94,7 +108,7 @@ function container(args: DispatcherDeployment): k8s.types.input.core.v1.Containe
       { name: "webhook", containerPort: PORTS.webhook },
       { name: "operations", containerPort: PORTS.operations },
     ],
-    resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "256Mi" } },
+    resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: `${MEMORY_LIMIT_MIB}Mi` } },
     securityContext: {
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,

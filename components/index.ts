@@ -1,4 +1,4 @@
-/** What others may import: the three classes, their arguments, and `stamp`. */
+/** What others may import: the classes, their arguments, and `stamp`. */
 export { AgentNodePool } from "./agent-node-pool";
 export type { AgentNodePoolArgs, NodeTaint, PodToleration } from "./agent-node-pool";
 export { DindJobTemplate } from "./dind-job-template";
@@ -10,6 +10,8 @@ export type {
   GitCredentials,
   SecretKey,
 } from "./dind-job-template-args";
+export { DispatcherMonitoring } from "./dispatcher-monitoring";
+export type { DispatcherMonitoringArgs } from "./dispatcher-monitoring";
 export { stamp } from "./stamp";
 export type { BuildkiteJob, JobManifest, PodTemplateObject } from "./stamp";
 export { WebhookDispatcher } from "./webhook-dispatcher";

@@ -5,7 +5,14 @@ import { configurationTable, withConfigurationTable } from "../../tools/configur
 
 const ROOT = join(__dirname, "..", "..");
 const DOCUMENTS = [
-  ...["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/components.md", "docs/alternatives.md", "docs/faults.md"],
+  "README.md",
+  "CONTRIBUTING.md",
+  "CHANGELOG.md",
+  "docs/components.md",
+  "docs/alternatives.md",
+  "docs/operations.md",
+  "docs/lessons.md",
+  "docs/faults.md",
 ];
 /** First parts of what a path of this repository begins with; `out` is made by a run. */
 const FOLDERS = /^(\.ci|components|dispatcher|docs|lab|stack|tests|tools)\//;
