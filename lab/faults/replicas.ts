@@ -77,9 +77,20 @@ export class Replicas {
     return [...this.targets.values()];
   }
 
+  /** The processes themselves, in the order in which they were started first. */
+  list(): DispatcherProcess[] {
+    return [...this.processes.values()];
+  }
+
   /** Everything that all of them have logged and that is still held, oldest first within a replica. */
   log(): Readonly<Record<string, unknown>>[] {
     return [...this.processes.values()].flatMap(({ log }) => log);
+  }
+
+  /** Looks at memory now; returns {@link peakMiB}. */
+  async measure(): Promise<number> {
+    await this.sample();
+    return this.peakMiB;
   }
 
   /** Kills all and removes their files. */

@@ -22,6 +22,7 @@ const NAMES = [
   "buildkite_dispatcher_queue_paused",
   "buildkite_dispatcher_queue_stopped",
   "buildkite_dispatcher_ready",
+  "buildkite_dispatcher_returned_jobs_total",
   "buildkite_dispatcher_trouble",
   "buildkite_dispatcher_pods_pending",
   "buildkite_dispatcher_oldest_pending_pod_seconds",

@@ -13,6 +13,7 @@ const DOCUMENTS = [
   "docs/operations.md",
   "docs/lessons.md",
   "docs/performance.md",
+  "docs/faults.md",
 ];
 /** First parts of what a path of this repository begins with; `out` is made by a run. */
 const FOLDERS = /^(\.ci|components|dispatcher|docs|lab|stack|tests|tools)\//;
