@@ -1,10 +1,16 @@
 import type { FaultRow } from "./row";
 import { BUILDKITE_ROWS } from "./rows-buildkite";
 import { DISPATCHER_ROWS } from "./rows-dispatcher";
+import { KUBERNETES_API_ROWS } from "./rows-kubernetes-api";
 import { WEBHOOK_ROWS } from "./rows-webhooks";
 
 /** Every fault there is, in the order they are run. */
-export const ROWS: readonly FaultRow[] = [...WEBHOOK_ROWS, ...DISPATCHER_ROWS, ...BUILDKITE_ROWS];
+export const ROWS: readonly FaultRow[] = [
+  ...WEBHOOK_ROWS,
+  ...DISPATCHER_ROWS,
+  ...KUBERNETES_API_ROWS,
+  ...BUILDKITE_ROWS,
+];
 
 /** The rows whose name holds one of these pieces, in any case; all of them for none. */
 export function selectRows(pieces: readonly string[], rows: readonly FaultRow[] = ROWS): FaultRow[] {

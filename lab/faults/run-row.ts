@@ -1,6 +1,6 @@
 import type { AdministratorAccess } from "../control-plane";
 import type { KubernetesClient } from "../../dispatcher/kubernetes/client";
-import { complaintsOf, healedSeconds, outcomesOf } from "./outcomes";
+import { complaintsOf, healedSeconds, interrupted, outcomesOf } from "./outcomes";
 import type { FaultResult, FaultRow } from "./row";
 import { FaultSystem, RECONCILE_SECONDS } from "./system";
 
@@ -24,10 +24,11 @@ const QUIET_SECONDS = RECONCILE_SECONDS * 1.2 + 2;
 
 /** Runs one row. @throws when it could not be run, or the signal's reason; a row that does not hold is a result. */
 export async function runRow(row: FaultRow, index: number, context: RowContext): Promise<FaultResult> {
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(ROW_SECONDS * 1000)]);
+  const limitSeconds = row.limitSeconds ?? ROW_SECONDS;
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(limitSeconds * 1000)]);
   const { admin, access, webhookOnly, builds } = context;
   const system = await FaultSystem.start({
-    ...{ admin, access, webhookOnly, signal, timeScale: row.timeScale },
+    ...{ admin, access, webhookOnly, signal, builds, timeScale: row.timeScale, setting: row.setting },
     ...{ namespace: `faults-${index}`, seed: 1_000 + index },
   });
   try {
@@ -41,6 +42,10 @@ export async function runRow(row: FaultRow, index: number, context: RowContext):
     const seconds = (Date.now() - began) / 1000;
     await system.fake.settled();
     await system.wait(QUIET_SECONDS);
+    const held = await system.replicas.held();
+    if (held > 0) {
+      system.complaints.push(`${held} jobs are still held in memory`);
+    }
     return resultOf(row, system, healing, seconds);
   } finally {
     await system.stop();
@@ -52,11 +57,13 @@ function resultOf(row: FaultRow, system: FaultSystem, healing: number | undefine
   const live = jobsSeen.live();
   const outcomes = outcomesOf(fake.jobs(), (id) => live.has(id));
   const overlapping = overlap.overlapping.size;
+  const disturbed = row.isUndisturbed === true ? interrupted(fake.jobs()).length : 0;
   return {
     fault: row.name,
     scheduled: outcomes.scheduled,
     ranOnce: outcomes.ranOnce,
     canceled: outcomes.canceled,
+    givenUp: outcomes.givenUp,
     lost: outcomes.lost,
     twice: outcomes.twice,
     overlappingPods: overlapping,
@@ -68,7 +75,8 @@ function resultOf(row: FaultRow, system: FaultSystem, healing: number | undefine
     buildkiteCalls: fake.stackCalls.total,
     seconds: Number(seconds.toFixed(1)),
     complaints: [
-      ...complaintsOf(outcomes),
+      ...complaintsOf(outcomes, system.mayBeGivenUp),
+      ...(disturbed > 0 ? [`${disturbed} builds were ended by something else than their own command`] : []),
       ...(overlapping > 0 ? [`${overlapping} jobs had two pods at one time`] : []),
       ...(overlap.outliving.length > 0 ? [`${overlap.outliving.length} pods outlived their Jobs`] : []),
       ...(replicas.crashes > 0 ? [`${replicas.crashes} dispatcher processes ended by themselves`] : []),

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { FakeBuildkite, type FakeJob } from "../../lab/buildkite";
 import type { Patience } from "../../dispatcher/patience";
 import { DispatcherBench, type LocalDispatcher, type StartOptions } from "../support/dispatchers";
-import { FaultProxy } from "../support/fault-proxy";
+import { FaultProxy } from "../../lab/fault-proxy";
 import { until } from "../support/until";
 import { SECRET } from "../support/webhooks";
 

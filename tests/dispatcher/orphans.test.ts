@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { jobName } from "../../components/contract";
 import { DispatcherBench, type LocalDispatcher } from "../support/dispatchers";
 import { until } from "../support/until";
-import { FaultProxy } from "../support/fault-proxy";
+import { FaultProxy } from "../../lab/fault-proxy";
 import { deliver, scheduledBody } from "../support/webhooks";
 
 describe("no pod outlives its Job", () => {

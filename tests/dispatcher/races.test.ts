@@ -5,7 +5,7 @@ import { ATTEMPT_ANNOTATION, jobName } from "../../components/contract";
 import { stamp } from "../../components/stamp";
 import { DispatcherBench } from "../support/dispatchers";
 import { until } from "../support/until";
-import { FaultProxy, type Fault } from "../support/fault-proxy";
+import { FaultProxy, type Fault } from "../../lab/fault-proxy";
 import { deliver, scheduledBody } from "../support/webhooks";
 
 const LATER = () => new Date(Date.now() + 60_000);
