@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { jobName } from "../../components/contract";
 import type { PodTemplateObject } from "../../components/stamp";
 import { KubernetesError, type KubernetesClient } from "../../dispatcher/kubernetes/client";
 import type { Job } from "../../dispatcher/kubernetes/objects";
@@ -86,9 +85,9 @@ export class KubernetesSide {
   }
 
   /** What a person does with `kubectl delete job`, `--cascade=orphan` for Orphan; a Job that is gone is no fault. */
-  async deleteJob(id: string, propagationPolicy: "Background" | "Orphan"): Promise<void> {
+  async deleteJob(name: string, propagationPolicy: "Background" | "Orphan"): Promise<void> {
     try {
-      await this.admin.request("DELETE", `${this.agents.jobsPath}/${jobName(id)}`, { body: { propagationPolicy } });
+      await this.admin.request("DELETE", `${this.agents.jobsPath}/${name}`, { body: { propagationPolicy } });
     } catch (error) {
       if (!(error instanceof KubernetesError && error.status === 404)) {
         throw error;

@@ -2,6 +2,8 @@ import type { FaultRow } from "./row";
 import { BUILDKITE_ROWS } from "./rows-buildkite";
 import { DISPATCHER_ROWS } from "./rows-dispatcher";
 import { KUBERNETES_API_ROWS } from "./rows-kubernetes-api";
+import { KUBERNETES_NAMESPACE_ROWS } from "./rows-kubernetes-namespace";
+import { KUBERNETES_POD_ROWS } from "./rows-kubernetes-pods";
 import { WEBHOOK_ROWS } from "./rows-webhooks";
 
 /** Every fault there is, in the order they are run. */
@@ -9,6 +11,8 @@ export const ROWS: readonly FaultRow[] = [
   ...WEBHOOK_ROWS,
   ...DISPATCHER_ROWS,
   ...KUBERNETES_API_ROWS,
+  ...KUBERNETES_NAMESPACE_ROWS,
+  ...KUBERNETES_POD_ROWS,
   ...BUILDKITE_ROWS,
 ];
 

@@ -1,0 +1,193 @@
+import { MOST_EXHAUSTED } from "../../dispatcher/buildkite/attempts";
+import { jobName } from "../../components/contract";
+import { MOST_ATTEMPTS } from "../../dispatcher/patience";
+import type { FakeJob } from "../buildkite";
+import { until } from "../waiting";
+import { createEarlierInstallation, createFinishedJob } from "./earlier-installation";
+import { interrupted } from "./outcomes";
+import type { FaultRow } from "./row";
+import { QUEUE, RECONCILE_SECONDS, type FaultSystem } from "./system";
+
+const BURST_SECONDS = 5;
+const OVER_SECONDS = 150;
+/** Until every replica has listed twice. */
+const LISTED_TWICE_SECONDS = 2 * RECONCILE_SECONDS * 1.2;
+/** Three attempts with their waits of 10 and 20 s, each on the next list. */
+const EXHAUSTED_SECONDS = 150;
+/** Longer than what is done to it meanwhile. */
+const LONG_BUILD_SECONDS = 40;
+const EARLIER_ATTEMPTS = 5;
+const AGENT_LOST_SECONDS = 180;
+const LOST_SCALE = 2;
+/** Kubernetes removes the pods of a node that is gone after 40 to 60 s. */
+const PODS_GONE_SECONDS = 90;
+
+/** What can happen to Jobs, pods and nodes. */
+export const KUBERNETES_POD_ROWS: readonly FaultRow[] = [
+  {
+    name: "kubernetes: wrong agent token for a queue",
+    note: "agents are refused until both replicas have stopped the queue; the rest of the builds comes then, and gets no pod; the token is put right and the dispatcher restarted",
+    timeScale: 1,
+    limitSeconds: 600,
+    isUndisturbed: true,
+    harm: async (system, builds) => {
+      const { kubernetes, replicas } = system;
+      await kubernetes.setAgentToken("bkct_of-another-cluster");
+      const given = await scheduleUntilStopped(system, builds);
+      const jobs = system.jobsSeen.latestAt.size;
+      await system.schedule(builds - given, BURST_SECONDS);
+      await system.wait(LISTED_TWICE_SECONDS);
+      if (system.jobsSeen.latestAt.size > jobs) {
+        system.complaints.push(`${system.jobsSeen.latestAt.size - jobs} Jobs were made for a queue that is stopped`);
+      }
+      system.mayBeGivenUp = given;
+      complainOfGivenUp(system);
+      await kubernetes.setAgentToken();
+      await replicas.end("SIGTERM", 0, 1);
+      await replicas.start(0, 1);
+      return Date.now();
+    },
+  },
+  {
+    name: "kubernetes: leftovers of earlier installations",
+    note: "before the builds there are 24 Jobs with our labels, live and finished, of a queue that is gone and of ours, from templates that are gone, and 6 of somebody else; of five builds there is a finished Job already",
+    timeScale: 1,
+    isUndisturbed: true,
+    harm: async (system, builds) => {
+      const { fake } = system;
+      const earlier = await createEarlierInstallation(system);
+      const anew = Math.min(EARLIER_ATTEMPTS, builds);
+      for (let count = 0; count < anew; count += 1) {
+        const { id, pipeline } = fake.schedule({ queue: QUEUE, seconds: 1, state: "limited" });
+        await createFinishedJob(system, { uuid: id, queue: QUEUE, pipeline });
+        fake.release(id);
+      }
+      await system.schedule(builds - anew, BURST_SECONDS);
+      await system.untilOver(OVER_SECONDS);
+      // The loops that look for what is to be removed have come round by then.
+      await system.wait(LISTED_TWICE_SECONDS);
+      system.complaints.push(...(await earlier.changes()));
+      return undefined;
+    },
+  },
+  {
+    name: "kubernetes: node gone under running builds",
+    note: "one of two nodes is deleted in the middle of a burst, its agents die with it; Kubernetes removes its pods later, then Buildkite gives its agents up for lost (3 minutes, scaled)",
+    timeScale: LOST_SCALE,
+    limitSeconds: 480,
+    setting: { capacity: (builds) => 4 * builds, agentLostAfterSeconds: AGENT_LOST_SECONDS / LOST_SCALE },
+    harm: async (system, builds) => {
+      const { kubernetes, agents } = system;
+      const long = scheduleLong(system, Math.floor(builds / 3));
+      await untilRunning(system, long);
+      const burst = system.schedule(builds - long.length, BURST_SECONDS);
+      await system.wait(BURST_SECONDS / 2);
+      const node = `${kubernetes.namespace}-0`;
+      await kubernetes.admin.request("DELETE", `/api/v1/nodes/${node}`);
+      agents.loseNode(node);
+      const goneAt = Date.now();
+      await burst;
+      await system.untilOver(PODS_GONE_SECONDS + AGENT_LOST_SECONDS / LOST_SCALE + OVER_SECONDS);
+      complainOfLost(system, long);
+      return goneAt;
+    },
+  },
+  {
+    name: "kubernetes: Job deleted by hand",
+    note: "a quarter of the Jobs is deleted while no node takes their pods, a quarter while their builds run; half of each with --cascade=orphan, so that their pods stay",
+    timeScale: 1,
+    setting: { capacity: (builds) => 4 * builds, podGraceMs: 20_000 },
+    harm: async (system, builds) => {
+      const { fake } = system;
+      const quarter = Math.floor(builds / 4);
+      await setNodesOpen(system, false);
+      await system.schedule(quarter, 1);
+      await system.untilPods(quarter);
+      const pending = fake.jobs();
+      await deleteJobs(system, pending);
+      await system.wait(LISTED_TWICE_SECONDS);
+      await setNodesOpen(system, true);
+      const running = scheduleLong(system, quarter);
+      await untilRunning(system, running);
+      await deleteJobs(system, running);
+      await system.schedule(builds - 2 * quarter, BURST_SECONDS);
+      await system.untilOver(OVER_SECONDS);
+      const ended = interrupted(fake.jobs());
+      if (ended.length !== running.length || !ended.every((job) => running.includes(job))) {
+        system.complaints.push(
+          `${ended.length} builds were interrupted, not the ${running.length} whose Jobs were deleted`,
+        );
+      }
+      const kept = running.filter(({ id }) => (system.overlap.podsPerJob.get(id) ?? 0) !== 1).length;
+      if (kept > 0) {
+        system.complaints.push(`${kept} builds that ran got another pod`);
+      }
+      return undefined;
+    },
+  },
+];
+
+/** Builds that run until something is done to them. */
+function scheduleLong({ fake }: FaultSystem, builds: number): FakeJob[] {
+  return Array.from({ length: builds }, () => fake.schedule({ queue: QUEUE, seconds: LONG_BUILD_SECONDS }));
+}
+
+async function untilRunning({ signal }: FaultSystem, jobs: readonly FakeJob[]): Promise<void> {
+  await until("the builds to run", 60, signal, () => jobs.every(({ state }) => state === "running"));
+}
+
+/** Schedules builds, a few at a time, until each replica has stopped the queue; returns how many that took. */
+async function scheduleUntilStopped(system: FaultSystem, builds: number): Promise<number> {
+  const { fake, replicas, signal } = system;
+  const stopped = (): number => replicas.log().filter((line) => line["event"] === "queue stopped").length;
+  let count = 0;
+  while (stopped() < 2) {
+    if (count + MOST_EXHAUSTED > Math.min(builds, 4 * MOST_EXHAUSTED)) {
+      system.complaints.push(`${count} builds in vain did not make both replicas stop the queue`);
+      return count;
+    }
+    await system.schedule(MOST_EXHAUSTED, 0);
+    count += MOST_EXHAUSTED;
+    const areOver = (): boolean => fake.jobs().every(({ state }) => state === "finished");
+    await until("the jobs to be given up", EXHAUSTED_SECONDS, signal, areOver);
+  }
+  return count;
+}
+
+function complainOfGivenUp({ fake, overlap, complaints }: FaultSystem): void {
+  const given = fake.jobs().filter(({ stackFinish }) => stackFinish !== undefined);
+  const unexplained = given.filter(({ stackFinish }) => !/agent token/.test(stackFinish?.detail ?? "")).length;
+  const more = [...overlap.podsPerJob.values()].filter((pods) => pods > MOST_ATTEMPTS).length;
+  if (unexplained > 0) {
+    complaints.push(`${unexplained} jobs were given up without the cause`);
+  }
+  if (more > 0) {
+    complaints.push(`${more} builds got more than ${MOST_ATTEMPTS} pods`);
+  }
+}
+
+/** Those that ran on the node failed as lost, and only those; none got another pod. */
+function complainOfLost({ fake, overlap, complaints }: FaultSystem, long: readonly FakeJob[]): void {
+  const ended = interrupted(fake.jobs());
+  const lost = ended.filter(({ result }) => result?.signalReason === "agent_lost");
+  if (lost.length === 0 || lost.length === long.length || lost.length !== ended.length) {
+    complaints.push(`${lost.length} of ${long.length} long builds were lost, ${ended.length} interrupted`);
+  }
+  const again = lost.filter(({ id }) => (overlap.podsPerJob.get(id) ?? 0) > 1).length;
+  if (again > 0) {
+    complaints.push(`${again} builds whose agent was lost got another pod`);
+  }
+}
+
+/** Whether nodes take new pods: what kubectl uncordon and cordon do. */
+async function setNodesOpen({ kubernetes }: FaultSystem, isOpen: boolean): Promise<void> {
+  for (const node of [0, 1]) {
+    await kubernetes.patch(`/api/v1/nodes/${kubernetes.namespace}-${node}`, { spec: { unschedulable: !isOpen } });
+  }
+}
+
+async function deleteJobs({ kubernetes }: FaultSystem, jobs: readonly FakeJob[]): Promise<void> {
+  for (const [index, { id }] of jobs.entries()) {
+    await kubernetes.deleteJob(jobName(id), index % 2 === 0 ? "Background" : "Orphan");
+  }
+}
