@@ -116,13 +116,14 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   };
   const buildkite = connectBuildkite(options, metrics, signal);
   const { isWanted } = buildkite ?? {};
-  const dispatch = new Dispatch({
-    ...{ api, templates, room, limits, patience, metrics, log, isWanted, onCreated },
-    onDecided: (held, outcome) => loops?.attempts.decided(held, outcome),
-  });
   const orphans = new Orphans({
     ...{ client, api, jobs, metrics, log, intervalMs: patience.orphansIntervalMs },
     onError: watchFailed("pods"),
+  });
+  const dispatch = new Dispatch({
+    ...{ api, templates, room, limits, patience, metrics, log, isWanted, onCreated },
+    hasPods: (uuid) => orphans.hasPods(uuid),
+    onDecided: (held, outcome) => loops?.attempts.decided(held, outcome),
   });
 
   const faults = (): string[] => notReadyBecause(templates, dispatch, draining);

@@ -41,6 +41,8 @@ export interface OrphansOptions {
 export class Orphans {
   readonly #options: OrphansOptions;
   readonly #informer: Informer<SeenPod, MetadataOnly>;
+  /** How many pods the watch shows, by Buildkite's job id. */
+  readonly #podsOf = new Map<string, number>();
   #suspects = new Set<string>();
 
   constructor(options: OrphansOptions) {
@@ -51,12 +53,25 @@ export class Orphans {
       query: OURS,
       metadataOnly: true,
       keep: seen,
+      onChange: (kind, pod, previous) => {
+        if (previous !== undefined) {
+          this.#count(previous.jobUuid, -1);
+        }
+        if (kind !== "deleted") {
+          this.#count(pod.jobUuid, 1);
+        }
+      },
       onError: options.onError,
     });
   }
 
   get lastContact(): number {
     return this.#informer.lastContact;
+  }
+
+  /** Whether the watch shows pods of this Buildkite job, ended ones too: reason to look, never to decide. */
+  hasPods(jobUuid: string): boolean {
+    return this.#podsOf.has(jobUuid);
   }
 
   /** Looks again and again until the signal. */
@@ -73,6 +88,15 @@ export class Orphans {
         log.error("the search for orphaned pods has ended", { error: messageOf(error) });
         throw error;
       }
+    }
+  }
+
+  #count(jobUuid: string, change: 1 | -1): void {
+    const count = (this.#podsOf.get(jobUuid) ?? 0) + change;
+    if (count > 0) {
+      this.#podsOf.set(jobUuid, count);
+    } else {
+      this.#podsOf.delete(jobUuid);
     }
   }
 

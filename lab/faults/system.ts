@@ -111,7 +111,7 @@ export class FaultSystem {
       });
       cleanUp.unshift(() => agents.stop());
       const overlap = new OverlapWatch({
-        ...{ client: admin, poolSelector: `${POOL_LABEL}=${pool}`, graceMs: setting.podGraceMs },
+        ...{ client: admin, namespace, poolSelector: `${POOL_LABEL}=${pool}`, graceMs: setting.podGraceMs },
       });
       cleanUp.unshift(() => overlap.stop());
       const jobsSeen = new JobsSeen(admin, namespace);
