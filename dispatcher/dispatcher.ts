@@ -12,6 +12,7 @@ import { messageOf, type Log } from "./log";
 import { createMetrics, type Metrics } from "./metrics";
 import { Orphans } from "./orphans";
 import { PATIENCE, type Patience } from "./patience";
+import { PodsByJob } from "./pods-by-job";
 import { Listener } from "./server";
 import { reconcileSettings, type DispatcherSettings } from "./settings";
 import { notReadyBecause, oldestHeldSeconds, readStatus } from "./status";
@@ -116,14 +117,15 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   };
   const buildkite = connectBuildkite(options, metrics, signal);
   const { isWanted } = buildkite ?? {};
-  const orphans = new Orphans({
-    ...{ client, api, jobs, metrics, log, intervalMs: patience.orphansIntervalMs },
-    onError: watchFailed("pods"),
-  });
+  const pods = new PodsByJob();
   const dispatch = new Dispatch({
     ...{ api, templates, room, limits, patience, metrics, log, isWanted, onCreated },
-    hasPods: (uuid) => orphans.hasPods(uuid),
+    hasPods: (uuid) => pods.has(uuid),
     onDecided: (held, outcome) => loops?.attempts.decided(held, outcome),
+  });
+  const orphans = new Orphans({
+    ...{ client, api, jobs, metrics, log, intervalMs: patience.orphansIntervalMs, onChange: pods.onChange },
+    onError: watchFailed("pods"),
   });
 
   const faults = (): string[] => notReadyBecause(templates, dispatch, draining);

@@ -7,6 +7,7 @@ import { Informer } from "./kubernetes/informer";
 import type { MetadataOnly } from "./kubernetes/objects";
 import { messageOf, type Log } from "./log";
 import type { Metrics } from "./metrics";
+import type { PodsByJob } from "./pods-by-job";
 
 /** Set by the Job controller on every pod it makes; it stays when the owner reference is taken away. */
 const CONTROLLER_UID_LABEL = "batch.kubernetes.io/controller-uid";
@@ -29,6 +30,8 @@ export interface OrphansOptions {
   log: Log;
   /** Between two looks, in milliseconds. A pod is an orphan when two looks in a row say so. */
   intervalMs: number;
+  /** Hears what the watch of pods tells. */
+  onChange: PodsByJob["onChange"];
   onError: (error: unknown) => void;
 }
 
@@ -41,8 +44,6 @@ export interface OrphansOptions {
 export class Orphans {
   readonly #options: OrphansOptions;
   readonly #informer: Informer<SeenPod, MetadataOnly>;
-  /** How many pods the watch shows, by Buildkite's job id. */
-  readonly #podsOf = new Map<string, number>();
   #suspects = new Set<string>();
 
   constructor(options: OrphansOptions) {
@@ -53,25 +54,13 @@ export class Orphans {
       query: OURS,
       metadataOnly: true,
       keep: seen,
-      onChange: (kind, pod, previous) => {
-        if (previous !== undefined) {
-          this.#count(previous.jobUuid, -1);
-        }
-        if (kind !== "deleted") {
-          this.#count(pod.jobUuid, 1);
-        }
-      },
+      onChange: options.onChange,
       onError: options.onError,
     });
   }
 
   get lastContact(): number {
     return this.#informer.lastContact;
-  }
-
-  /** Whether the watch shows pods of this Buildkite job, ended ones too: reason to look, never to decide. */
-  hasPods(jobUuid: string): boolean {
-    return this.#podsOf.has(jobUuid);
   }
 
   /** Looks again and again until the signal. */
@@ -88,15 +77,6 @@ export class Orphans {
         log.error("the search for orphaned pods has ended", { error: messageOf(error) });
         throw error;
       }
-    }
-  }
-
-  #count(jobUuid: string, change: 1 | -1): void {
-    const count = (this.#podsOf.get(jobUuid) ?? 0) + change;
-    if (count > 0) {
-      this.#podsOf.set(jobUuid, count);
-    } else {
-      this.#podsOf.delete(jobUuid);
     }
   }
 

@@ -128,6 +128,7 @@ export class Pursuit {
         return "late_repeat";
       case "exhausted":
         held.attempt = judgement.attempts;
+        held.endedAt = judgement.endedAt;
         return "exhausted";
       case "ending":
         return this.#bounded(held, "ending", 500, 5000, "its Job is about to finish");
