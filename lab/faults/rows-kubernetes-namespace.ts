@@ -54,12 +54,12 @@ export const KUBERNETES_NAMESPACE_ROWS: readonly FaultRow[] = [
       const old = await kubernetes.template();
       const policies = await createJobPolicies(kubernetes, QUEUE, QUEUE, system.signal);
       try {
-        const burst = system.schedule(builds, BURST_SECONDS);
-        await system.wait(BURST_SECONDS / 2);
+        const third = Math.floor(builds / 3);
+        await system.schedule(third, BURST_SECONDS / 3);
         const running = await kubernetes.jobs();
-        const next = await changeImage(kubernetes);
+        const [next] = await Promise.all([changeImage(kubernetes), system.schedule(third, BURST_SECONDS / 3)]);
         const changedAt = Date.now();
-        await burst;
+        await system.schedule(builds - 2 * third, BURST_SECONDS / 3);
         await system.untilOver(OVER_SECONDS);
         complainOfSpecs(system, await kubernetes.jobs(), running, [old, next], changedAt);
       } finally {

@@ -1,5 +1,5 @@
-import { MOST_EXHAUSTED } from "../../dispatcher/buildkite/attempts";
 import { jobName } from "../../components/contract";
+import { MOST_EXHAUSTED } from "../../dispatcher/buildkite/attempts";
 import { MOST_ATTEMPTS } from "../../dispatcher/patience";
 import type { FakeJob } from "../buildkite";
 import { until } from "../waiting";
@@ -10,12 +10,12 @@ import { QUEUE, RECONCILE_SECONDS, type FaultSystem } from "./system";
 
 const BURST_SECONDS = 5;
 const OVER_SECONDS = 150;
-/** Until every replica has listed twice. */
-const LISTED_TWICE_SECONDS = 2 * RECONCILE_SECONDS * 1.2;
+/** Until every replica has listed. */
+const LISTED_SECONDS = RECONCILE_SECONDS * 1.2;
 /** Three attempts with their waits of 10 and 20 s, each on the next list. */
-const EXHAUSTED_SECONDS = 150;
+const EXHAUSTED_SECONDS = 240;
 /** Longer than what is done to it meanwhile. */
-const LONG_BUILD_SECONDS = 40;
+const LONG_BUILD_SECONDS = 90;
 const EARLIER_ATTEMPTS = 5;
 const AGENT_LOST_SECONDS = 180;
 const LOST_SCALE = 2;
@@ -28,14 +28,14 @@ export const KUBERNETES_POD_ROWS: readonly FaultRow[] = [
     name: "kubernetes: wrong agent token for a queue",
     note: "agents are refused until both replicas have stopped the queue; the rest of the builds comes then, and gets no pod; the token is put right and the dispatcher restarted; who had three pods by then is given up",
     timeScale: 1,
-    limitSeconds: 600,
+    limitSeconds: 900,
     isUndisturbed: true,
     harm: async (system, builds) => {
       const { kubernetes, replicas } = system;
       await kubernetes.setAgentToken("bkct_of-another-cluster");
       const tried = await scheduleUntilStopped(system, builds);
       await system.schedule(builds - tried.length, BURST_SECONDS);
-      await system.wait(LISTED_TWICE_SECONDS);
+      await system.wait(2 * LISTED_SECONDS);
       const { podsPerJob } = system.overlap;
       const isTried = (id: string): boolean => tried.some((job) => job.id === id);
       const others = [...podsPerJob.keys()].filter((id) => !isTried(id)).length;
@@ -71,7 +71,7 @@ export const KUBERNETES_POD_ROWS: readonly FaultRow[] = [
       await system.schedule(builds - anew, BURST_SECONDS);
       await system.untilOver(OVER_SECONDS);
       // The loops that look for what is to be removed have come round by then.
-      await system.wait(LISTED_TWICE_SECONDS);
+      await system.wait(2 * LISTED_SECONDS);
       system.complaints.push(...(await earlier.changes()));
       return undefined;
     },
@@ -112,12 +112,13 @@ export const KUBERNETES_POD_ROWS: readonly FaultRow[] = [
       await system.schedule(quarter, 1);
       await system.untilPods(quarter);
       const pending = fake.jobs();
-      await deleteJobs(system, pending);
-      await system.wait(LISTED_TWICE_SECONDS);
+      // One after the other, so that lists come between: the next Job of a build is asked for at once.
+      await deleteJobs(system, pending, LISTED_SECONDS);
+      await system.wait(2 * LISTED_SECONDS);
       await setNodesOpen(system, true);
       const running = scheduleLong(system, quarter);
       await untilRunning(system, running);
-      await deleteJobs(system, running);
+      await deleteJobs(system, running, 0);
       await system.schedule(builds - 2 * quarter, BURST_SECONDS);
       await system.untilOver(OVER_SECONDS);
       const ended = interrupted(fake.jobs());
@@ -192,8 +193,10 @@ async function setNodesOpen({ kubernetes }: FaultSystem, isOpen: boolean): Promi
   }
 }
 
-async function deleteJobs({ kubernetes }: FaultSystem, jobs: readonly FakeJob[]): Promise<void> {
+/** Every second one with its pod, the others without. */
+async function deleteJobs(system: FaultSystem, jobs: readonly FakeJob[], overSeconds: number): Promise<void> {
   for (const [index, { id }] of jobs.entries()) {
-    await kubernetes.deleteJob(jobName(id), index % 2 === 0 ? "Background" : "Orphan");
+    await system.kubernetes.deleteJob(jobName(id), index % 2 === 0 ? "Background" : "Orphan");
+    await system.wait(overSeconds / jobs.length);
   }
 }
