@@ -7,7 +7,7 @@ import {
   TTL_ANNOTATION,
 } from "../../components/contract";
 import type { PodTemplateObject } from "../../components/stamp";
-import type { KubernetesClient } from "../../dispatcher/kubernetes/client";
+import { KubernetesError, type KubernetesClient } from "../../dispatcher/kubernetes/client";
 
 /** A namespace with what a dispatcher needs of it, without the Pulumi program: for tests and measurements of the dispatcher alone. */
 export interface AgentsFixture {
@@ -98,7 +98,12 @@ export async function createAgentsFixture(
     },
     remove: async () => {
       for (const name of new Set([namespace, accountNamespace])) {
-        await client.request("DELETE", `/api/v1/namespaces/${name}`);
+        await client.request("DELETE", `/api/v1/namespaces/${name}`).catch((error: unknown) => {
+          // It is gone, or on its way.
+          if (!(error instanceof KubernetesError && (error.status === 404 || error.status === 409))) {
+            throw error;
+          }
+        });
       }
     },
   };
