@@ -1,5 +1,6 @@
-import { jobName } from "../../components/contract";
+import { jobName, JOB_UUID } from "../../components/contract";
 import { MOST_EXHAUSTED } from "../../dispatcher/buildkite/attempts";
+import type { Pod } from "../../dispatcher/kubernetes/objects";
 import { MOST_ATTEMPTS } from "../../dispatcher/patience";
 import type { FakeJob } from "../buildkite";
 import { until } from "../waiting";
@@ -90,7 +91,7 @@ export const KUBERNETES_POD_ROWS: readonly FaultRow[] = [
       // All at once, so that some have a pod there whose agent has not come yet.
       await system.schedule(third, 0);
       await system.untilPods(third + Math.ceil(third / 2));
-      const node = `${kubernetes.namespace}-0`;
+      const node = await nodeOf(system, long);
       await kubernetes.admin.request("DELETE", `/api/v1/nodes/${node}`);
       agents.loseNode(node);
       const goneAt = Date.now();
@@ -177,13 +178,25 @@ function complainOfGivenUp({ fake, overlap, complaints }: FaultSystem): void {
 function complainOfLost({ fake, overlap, complaints }: FaultSystem, long: readonly FakeJob[]): void {
   const ended = interrupted(fake.jobs());
   const lost = ended.filter(({ result }) => result?.signalReason === "agent_lost");
-  if (lost.length === 0 || lost.length === long.length || lost.length !== ended.length) {
-    complaints.push(`${lost.length} of ${long.length} long builds were lost, ${ended.length} interrupted`);
+  if (!lost.some((job) => long.includes(job)) || lost.length !== ended.length) {
+    complaints.push(`${lost.length} builds were lost with their node, ${ended.length} interrupted`);
   }
   const again = lost.filter(({ id }) => (overlap.podsPerJob.get(id) ?? 0) > 1).length;
   if (again > 0) {
     complaints.push(`${again} builds whose agent was lost got another pod`);
   }
+}
+
+/** A node that runs some of these. */
+async function nodeOf({ kubernetes }: FaultSystem, jobs: readonly FakeJob[]): Promise<string> {
+  const { admin, agents } = kubernetes;
+  const labelSelector = `${JOB_UUID} in (${jobs.map(({ id }) => id).join(",")})`;
+  const { items } = await admin.request<{ items: Pod[] }>("GET", agents.podsPath, { query: { labelSelector } });
+  const node = items[0]?.spec?.nodeName;
+  if (node === undefined) {
+    throw new Error("no pod of the long builds has a node");
+  }
+  return node;
 }
 
 /** Whether nodes take new pods: what kubectl uncordon and cordon do. */
