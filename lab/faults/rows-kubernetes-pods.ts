@@ -5,6 +5,7 @@ import { MOST_ATTEMPTS } from "../../dispatcher/patience";
 import type { FakeJob } from "../buildkite";
 import { until } from "../waiting";
 import { createEarlierInstallation, createFinishedJob } from "./earlier-installation";
+import type { SeenJob } from "./kubernetes-side";
 import { interrupted } from "./outcomes";
 import type { FaultRow } from "./row";
 import { QUEUE, RECONCILE_SECONDS, type FaultSystem } from "./system";
@@ -105,7 +106,7 @@ export const KUBERNETES_POD_ROWS: readonly FaultRow[] = [
     name: "kubernetes: Job deleted by hand",
     note: "a quarter of the Jobs is deleted while no node takes their pods, a quarter while their builds run; half of each with --cascade=orphan, so that their pods stay",
     timeScale: 1,
-    setting: { capacity: (builds) => 4 * builds, podGraceMs: 20_000 },
+    setting: { capacity: (builds) => 4 * builds, podGraceMs: 60_000 },
     harm: async (system, builds) => {
       const { fake } = system;
       const quarter = Math.floor(builds / 4);
@@ -206,10 +207,20 @@ async function setNodesOpen({ kubernetes }: FaultSystem, isOpen: boolean): Promi
   }
 }
 
-/** Every second one with its pod, the others without. */
+/** Every second one with its pod, the others without; returns once these very Jobs are gone. */
 async function deleteJobs(system: FaultSystem, jobs: readonly FakeJob[], overSeconds: number): Promise<void> {
+  const { kubernetes } = system;
+  const names = new Set(jobs.map(({ id }) => jobName(id)));
+  const uids = (await kubernetes.jobs()).filter(({ metadata }) => names.has(metadata.name)).map(uidOf);
   for (const [index, { id }] of jobs.entries()) {
-    await system.kubernetes.deleteJob(jobName(id), index % 2 === 0 ? "Background" : "Orphan");
+    await kubernetes.deleteJob(jobName(id), index % 2 === 0 ? "Background" : "Orphan");
     await system.wait(overSeconds / jobs.length);
   }
+  while ((await kubernetes.jobs()).map(uidOf).some((uid) => uids.includes(uid))) {
+    await system.wait(0.25);
+  }
+}
+
+function uidOf({ metadata }: SeenJob): string {
+  return metadata.uid;
 }
