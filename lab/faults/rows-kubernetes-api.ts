@@ -8,7 +8,7 @@ const DOWN_SECONDS = 60;
 /** Of these: an API server that comes back takes connections before it answers. */
 const SILENT_SECONDS = 20;
 const SPELL_SECONDS = 20;
-/** Creates per build while seven of ten fail: backing off makes it about 10, not backing off thousands. */
+/** Creates per build while most fail: backing off makes it about 10, trying again at once hundreds. */
 const MOST_CREATES_PER_BUILD = 25;
 const LATE_MS = 30_000;
 /** Several of the dispatcher's looks for pods whose Job is gone. */
@@ -53,19 +53,21 @@ export const KUBERNETES_API_ROWS: readonly FaultRow[] = [
   },
   {
     name: "kubernetes: answers 429, 500 and 409",
-    note: "for 20 s seven of ten requests are answered 429 (Retry-After 1), 500, 503 or 409 (conflict, or the name is taken though it is not), of the creates answered 500 every second one is done all the same",
+    note: "for 10 s all requests, for 20 s more seven of ten are answered 429 (Retry-After 1), 500, 503 or 409 (conflict, or the name is taken though it is not), of the creates answered 500 every second one is done all the same",
     timeScale: 1,
     setting: { proxy: true },
     isUndisturbed: true,
     harm: async (system, builds) => {
       const { proxy } = system.kubernetes;
       const chance = new SeededRandom(builds);
+      proxy.onRequest = (request) => wrongAnswer(request, chance);
+      await Promise.all([system.schedule(builds, BURST_SECONDS), system.wait(2 * BURST_SECONDS)]);
       proxy.onRequest = (request) => (chance.next() < 0.7 ? wrongAnswer(request, chance) : "pass");
-      await Promise.all([system.schedule(builds, BURST_SECONDS), system.wait(SPELL_SECONDS)]);
+      await system.wait(SPELL_SECONDS);
       proxy.onRequest = () => "pass";
       const creates = proxy.count("POST", /\/jobs/);
       if (creates > builds * MOST_CREATES_PER_BUILD) {
-        system.complaints.push(`${creates} creates for ${builds} builds in ${SPELL_SECONDS} s`);
+        system.complaints.push(`${creates} creates for ${builds} builds that mostly failed`);
       }
       return Date.now();
     },
