@@ -8,8 +8,8 @@ const DOWN_SECONDS = 60;
 /** Of these: an API server that comes back takes connections before it answers. */
 const SILENT_SECONDS = 20;
 const SPELL_SECONDS = 20;
-/** Creates per build while most fail: backing off makes it about 10, trying again at once hundreds. */
-const MOST_CREATES_PER_BUILD = 25;
+/** Creates per build while most fail: two replicas that back off make some 10 each, trying again at once makes hundreds. */
+const MOST_CREATES_PER_BUILD = 60;
 const LATE_MS = 30_000;
 /** Several of the dispatcher's looks for pods whose Job is gone. */
 const LONG_BUILD_SECONDS = 20;
