@@ -87,8 +87,10 @@ describe("npm run faults", () => {
   });
 
   it("knows the builds that something else than their own command ended", () => {
-    const ended = (starts: number, signalReason?: string): FakeJob =>
-      ({ ...job("finished", starts), result: { exitStatus: "1", signalReason } }) as unknown as FakeJob;
+    const ended = (starts: number, signalReason?: string): FakeJob => ({
+      ...job("finished", starts),
+      result: { exitStatus: "1", signalReason },
+    });
     const stopped = ended(1, "agent_stop");
     assert.deepEqual(interrupted([ended(1), stopped, ended(0, "stack_error"), job("running", 1)]), [stopped]);
   });
