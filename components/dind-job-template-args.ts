@@ -92,7 +92,10 @@ export interface DindJobTemplateArgs {
   readonly resources: { readonly agent: ContainerResources; readonly dind: ContainerResources };
   /** The build's time limit in seconds, from the kubelet's start of the pod. Default 14,400 (4 h). */
   readonly timeoutSeconds?: number;
-  /** How long a pod may wait for a node, in seconds, on top of the time limit. Default 7,200. */
+  /**
+   * How long a pod may wait for a node, in seconds, on top of the time limit. Default 7,200. Then a dispatcher that asks
+   * Buildkite makes its Job anew; else the Job fails when both are over.
+   */
   readonly pendingLimitSeconds?: number;
   /** How long a finished Job stays to be looked at, in seconds. Default 600. */
   readonly ttlSecondsAfterFinished?: number;

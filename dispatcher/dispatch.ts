@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { jobName } from "../components/contract";
 import type { AgentsNamespace } from "./agents-namespace";
 import { Gate } from "./gate";
@@ -45,6 +46,8 @@ export class Dispatch {
   constructor(options: DispatchOptions) {
     this.#options = options;
     this.#gate = new Gate(options.limits.createConcurrency);
+    // One for each create under way.
+    setMaxListeners(0, this.#abort.signal);
   }
 
   /** Whether the next new job would find no place. */

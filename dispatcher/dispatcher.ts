@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AgentsNamespace } from "./agents-namespace";
@@ -75,6 +76,8 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   const patience: Patience = { ...PATIENCE, ...options.patience };
   const { answerWithinMs, drainMs, finishMs } = patience;
   const feeding = new AbortController();
+  // Every request and every wait listens: many at one time are no leak, and Node's warning of one is no line of our log.
+  setMaxListeners(0, signal, feeding.signal);
   let draining = false;
 
   const metrics = createMetrics(options.version);

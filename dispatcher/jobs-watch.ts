@@ -13,6 +13,11 @@ export interface SeenJob {
   /** The label's value. */
   readonly queue: string;
   readonly finished: boolean;
+  /**
+   * When its pod's time to wait for a node is over, in milliseconds since 1970: a build that begins later might be cut
+   * short by the Job's own deadline. `undefined` where the Job does not say.
+   */
+  readonly waitsUntil: number | undefined;
 }
 
 export interface JobsWatchOptions {
@@ -49,6 +54,7 @@ export class JobsWatch {
         uid: job.metadata.uid,
         queue: job.metadata.labels?.[QUEUE_LABEL] ?? "",
         finished: isFinished(job),
+        waitsUntil: waitsUntil(job),
       }),
       onChange: (kind, job) => {
         this.#unseen.delete(job.name);
@@ -133,4 +139,14 @@ export class JobsWatch {
       this.#unseen.delete(unseen);
     }
   }
+}
+
+/** The Job's deadline counts from its start and is the build's own time and the time to wait for a node together. */
+function waitsUntil({ spec, status }: Job): number | undefined {
+  const startedAt = Date.parse(status?.startTime ?? "");
+  const whole = spec?.activeDeadlineSeconds;
+  const build = spec?.template?.spec?.activeDeadlineSeconds;
+  return Number.isNaN(startedAt) || whole === undefined || build === undefined
+    ? undefined
+    : startedAt + (whole - build) * 1000;
 }

@@ -61,7 +61,7 @@ export const QUEUE = z.strictObject({
     .min(1)
     .max(10_080)
     .optional()
-    .meta({ description: "How long a pod may wait for a node, on top of it. Default 120." }),
+    .meta({ description: "How long a pod may wait for a node, on top of it; then its Job is made anew. Default 120." }),
   terminationGracePeriodSeconds: z.int().min(15).max(3600).optional().meta({
     description: "From SIGTERM to SIGKILL of a build's pod. Default 60.",
   }),

@@ -8,6 +8,7 @@ import type { QueueRoute, ReconcileSettings } from "../settings";
 import { Attempts } from "./attempts";
 import type { Buildkite } from "./buildkite";
 import { Canceled } from "./canceled";
+import { Overdue } from "./overdue";
 import { Reconcile } from "./reconcile";
 import { Report } from "./report";
 import { StartFailures } from "./start-failures";
@@ -35,6 +36,7 @@ export class BuildkiteLoops {
   readonly attempts: Attempts;
   readonly #canceled: Canceled;
   readonly #startFailures: StartFailures;
+  readonly #overdue: Overdue;
   readonly #options: BuildkiteLoopsOptions;
 
   constructor(options: BuildkiteLoopsOptions) {
@@ -63,11 +65,15 @@ export class BuildkiteLoops {
       intervalMs: patience.startFailuresIntervalMs,
       graceMs: patience.startGraceMs,
     });
+    this.#overdue = new Overdue({
+      ...{ api, jobs, queues, metrics, log },
+      intervalMs: patience.startFailuresIntervalMs,
+    });
   }
 
   /** Runs them until the signal; each ends early only with an error. */
   run(signal: AbortSignal): Promise<void>[] {
-    return [this.reconcile.run(signal), this.#canceled.run(signal), this.#startFailures.run(signal)];
+    return [this.reconcile, this.#canceled, this.#startFailures, this.#overdue].map((loop) => loop.run(signal));
   }
 
   get gauges(): BuildkiteGauges {

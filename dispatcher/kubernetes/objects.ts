@@ -1,12 +1,15 @@
 /** The fields that are read of a batch/v1 Job. */
 export interface Job {
   metadata: ObjectMeta;
-  status?: { completionTime?: string; conditions?: JobCondition[] | null };
+  spec?: { activeDeadlineSeconds?: number; template?: { spec?: { activeDeadlineSeconds?: number } } };
+  status?: { startTime?: string; completionTime?: string; conditions?: JobCondition[] | null };
 }
 
 export interface JobCondition {
   type: string;
   status: string;
+  /** For `Failed`, `DeadlineExceeded` among others. */
+  reason?: string;
   lastTransitionTime?: string;
 }
 

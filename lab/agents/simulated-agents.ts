@@ -8,6 +8,7 @@
  * Does not prove: anything about a real kubelet, a real agent, dockerd, images, probes, memory limits or the order in
  * which real containers die; a build is a wait. Conformance on a real node is for that.
  */
+import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { JOB_UUID, MANAGED_BY_LABEL, PROJECT } from "../../components/contract";
 import { KubernetesError, type KubernetesClient } from "../../dispatcher/kubernetes/client";
@@ -50,6 +51,8 @@ export class SimulatedAgents {
 
   constructor(private readonly options: SimulatedAgentsOptions) {
     const { client, namespaces } = options;
+    // Several for each agent.
+    setMaxListeners(0, this.stopping.signal);
     this.informers = namespaces.map(
       (namespace) =>
         new Informer<Pod, Pod>({

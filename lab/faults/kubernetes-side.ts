@@ -8,7 +8,7 @@ import type { FaultProxy } from "../fault-proxy";
 /** As the API server returns a Job. */
 export interface SeenJob {
   readonly metadata: Job["metadata"] & { readonly creationTimestamp: string };
-  readonly spec: { readonly template: { readonly spec: unknown } };
+  readonly spec: { readonly template: { readonly spec: { readonly activeDeadlineSeconds?: number } } };
   readonly status?: Job["status"];
 }
 

@@ -89,9 +89,20 @@ export class Replicas {
     return statuses.reduce((sum, { held }) => sum + held.jobs, 0);
   }
 
+  /** The processes themselves, in the order in which they were started first. */
+  list(): DispatcherProcess[] {
+    return [...this.processes.values()];
+  }
+
   /** Everything that all of them have logged and that is still held, oldest first within a replica. */
   log(): Readonly<Record<string, unknown>>[] {
     return [...this.processes.values()].flatMap(({ log }) => log);
+  }
+
+  /** Looks at memory now; returns {@link peakMiB}. */
+  async measure(): Promise<number> {
+    await this.sample();
+    return this.peakMiB;
   }
 
   /** Kills all and removes their files. */

@@ -1,6 +1,23 @@
 import type { FaultResult } from "./row";
 
-const WIDTHS = [47, 9, 9, 9, 9, 6, 6, 8, 8, 8, 6] as const;
+const WIDTHS = [52, 9, 9, 9, 9, 6, 6, 8, 8, 8, 6] as const;
+
+/** What a whole run came to. */
+export interface RunCounts {
+  readonly rows: readonly Pick<FaultResult, "complaints">[];
+  readonly notRun: readonly { readonly fault: string; readonly reason: string }[];
+}
+
+/** The last line, and whether every row that was asked for was run and holds; those that were not run are named. */
+export function total({ rows, notRun }: RunCounts): { text: string; allHold: boolean } {
+  const holding = rows.filter(({ complaints }) => complaints.length === 0).length;
+  const asked = rows.length + notRun.length;
+  const missing = notRun.map(({ fault, reason }) => `not run: ${fault}: ${reason}`);
+  return {
+    text: [...missing, `${holding} of ${asked} rows hold`].join("\n"),
+    allHold: holding === asked,
+  };
+}
 
 /** The table's head. */
 export function head(): string {

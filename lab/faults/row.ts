@@ -11,10 +11,10 @@ export interface FaultRow {
   readonly timeScale: number;
   /** What is other than usual in the system it runs in. */
   readonly setting?: SystemSetting;
+  /** Whether the fault itself ends builds that run; else a build that fails is a complaint. */
+  readonly killsBuilds?: boolean;
   /** A row that hangs ends with this; default 360. */
   readonly limitSeconds?: number;
-  /** Whether no build may be ended by anything but its own command; default false. */
-  readonly isUndisturbed?: boolean;
   /**
    * Schedules the builds and does its harm; returns when all of it is done and nothing is wrong any more, apart from what it
    * broke. What it returns is when that was (epoch milliseconds): jobs are healed from then on. Undefined: each job from its
@@ -48,6 +48,7 @@ export interface FaultResult {
   /** Most memory that one dispatcher process ever had. */
   readonly peakMiB: number;
   readonly timeScale: number;
+  /** What was done, and what the row measured by itself. */
   readonly note: string;
   /** Calls of the Stacks API, all replicas together. */
   readonly buildkiteCalls: number;

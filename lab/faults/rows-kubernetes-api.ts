@@ -28,7 +28,6 @@ export const KUBERNETES_API_ROWS: readonly FaultRow[] = [
     note: "to the dispatchers: for 40 s its port refuses and all watches are cut, for 20 s it takes requests and is silent; a third of the builds comes before, the rest meanwhile",
     timeScale: 1,
     setting: { proxy: true },
-    isUndisturbed: true,
     harm: async (system, builds) => {
       const { proxy } = system.kubernetes;
       const third = Math.floor(builds / 3);
@@ -56,7 +55,6 @@ export const KUBERNETES_API_ROWS: readonly FaultRow[] = [
     note: "for 10 s all requests, for 20 s more seven of ten are answered 429 (Retry-After 1), 500, 503 or 409 (conflict, or the name is taken though it is not), of the creates answered 500 every second one is done all the same",
     timeScale: 1,
     setting: { proxy: true },
-    isUndisturbed: true,
     harm: async (system, builds) => {
       const { proxy } = system.kubernetes;
       const chance = new SeededRandom(builds);
@@ -77,7 +75,6 @@ export const KUBERNETES_API_ROWS: readonly FaultRow[] = [
     note: "for 10 s eight of ten creates are cut off: before the API server had them, after it did them, or half-way through its answer",
     timeScale: 1,
     setting: { proxy: true },
-    isUndisturbed: true,
     harm: async (system, builds) => {
       const { proxy } = system.kubernetes;
       const chance = new SeededRandom(builds);
@@ -96,7 +93,6 @@ export const KUBERNETES_API_ROWS: readonly FaultRow[] = [
     note: "what the watches of Jobs and templates tell is 30 s late, that of pods is not; half of the webhooks are lost, and ten builds take 20 s, so that their pods are seen long before their Jobs",
     timeScale: 1,
     setting: { proxy: true },
-    isUndisturbed: true,
     harm: async (system, builds) => {
       const { kubernetes, fake } = system;
       kubernetes.proxy.watchDelayMs = (path) => (/\/pods\?/.test(path) ? 0 : LATE_MS);
@@ -115,7 +111,6 @@ export const KUBERNETES_API_ROWS: readonly FaultRow[] = [
     note: "for 20 s every watch is told each second that it has expired (410), and half of the new ones at once; only a quarter of the builds may be in flight, so that the others wait for what the watches tell",
     timeScale: 1,
     setting: { proxy: true, inFlight: (builds) => Math.ceil(builds / 4) },
-    isUndisturbed: true,
     harm: async (system, builds) => {
       const { proxy } = system.kubernetes;
       const chance = new SeededRandom(builds);

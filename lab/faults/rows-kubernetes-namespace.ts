@@ -24,7 +24,6 @@ export const KUBERNETES_NAMESPACE_ROWS: readonly FaultRow[] = [
     name: "kubernetes: Job quota full and freed",
     note: "the namespace takes a third as many Jobs as there are builds (count/jobs.batch), finished ones too; it is full for 70 s, then finished Jobs are removed as their TTL does it",
     timeScale: 1,
-    isUndisturbed: true,
     harm: async (system, builds) => {
       const { kubernetes } = system;
       const most = Math.ceil(builds / 3);
@@ -48,7 +47,6 @@ export const KUBERNETES_NAMESPACE_ROWS: readonly FaultRow[] = [
     name: "kubernetes: template changed mid-burst",
     note: "the PodTemplate gets another image in the middle of a burst, with the stack's admission policies in force",
     timeScale: 1,
-    isUndisturbed: true,
     harm: async (system, builds) => {
       const { kubernetes } = system;
       const old = await kubernetes.template();
@@ -72,7 +70,6 @@ export const KUBERNETES_NAMESPACE_ROWS: readonly FaultRow[] = [
     name: "kubernetes: a policy refuses for 20 s",
     note: "after a change of the PodTemplate the stack's own policy compares Jobs with the old one for 20 s more, so every Job is refused",
     timeScale: 1,
-    isUndisturbed: true,
     harm: async (system, builds) => {
       const { kubernetes } = system;
       const old = await kubernetes.template();
@@ -103,6 +100,7 @@ export const KUBERNETES_NAMESPACE_ROWS: readonly FaultRow[] = [
     name: "kubernetes: namespace recreated",
     note: "the agents' namespace is deleted with all that is in it in the middle of a burst, and made anew once it has been gone for 70 s, as pulumi up --refresh would do it; Pulumi itself is not in it",
     timeScale: 1,
+    killsBuilds: true,
     harm: async (system, builds) => {
       const { kubernetes } = system;
       const path = `/api/v1/namespaces/${kubernetes.namespace}`;

@@ -31,7 +31,6 @@ export const KUBERNETES_POD_ROWS: readonly FaultRow[] = [
     note: "agents are refused until both replicas have stopped the queue; the rest of the builds comes then, and gets no pod; the token is put right and the dispatcher restarted; who had three pods by then is given up",
     timeScale: 1,
     limitSeconds: 900,
-    isUndisturbed: true,
     harm: async (system, builds) => {
       const { kubernetes, replicas } = system;
       await kubernetes.setAgentToken("bkct_of-another-cluster");
@@ -58,7 +57,6 @@ export const KUBERNETES_POD_ROWS: readonly FaultRow[] = [
     name: "kubernetes: leftovers of earlier installations",
     note: "before the builds there are 24 Jobs with our labels, live and finished, of a queue that is gone and of ours, from templates that are gone, and 6 of somebody else; of five builds there is a finished Job already",
     timeScale: 1,
-    isUndisturbed: true,
     harm: async (system, builds) => {
       const { fake } = system;
       // Whether one unknown id makes Buildkite refuse them all is not documented: the harder of the two.
@@ -82,6 +80,7 @@ export const KUBERNETES_POD_ROWS: readonly FaultRow[] = [
     name: "kubernetes: node gone under running builds",
     note: "one of two nodes is deleted while a third of the builds runs and another third gets its pods, its agents die with it; Kubernetes removes its pods later, then Buildkite gives its agents up for lost (3 minutes, scaled)",
     timeScale: LOST_SCALE,
+    killsBuilds: true,
     limitSeconds: 480,
     setting: { capacity: (builds) => 4 * builds, agentLostAfterSeconds: AGENT_LOST_SECONDS / LOST_SCALE },
     harm: async (system, builds) => {
@@ -106,6 +105,7 @@ export const KUBERNETES_POD_ROWS: readonly FaultRow[] = [
     name: "kubernetes: Job deleted by hand",
     note: "a quarter of the Jobs is deleted while no node takes their pods, a quarter while their builds run; half of each with --cascade=orphan, so that their pods stay",
     timeScale: 1,
+    killsBuilds: true,
     setting: { capacity: (builds) => 4 * builds, podGraceMs: 60_000 },
     harm: async (system, builds) => {
       const { fake } = system;

@@ -1,6 +1,7 @@
 import type { FaultRow } from "./row";
 import { BUILDKITE_ROWS } from "./rows-buildkite";
 import { DISPATCHER_ROWS } from "./rows-dispatcher";
+import { FULL_POOL_ROWS } from "./rows-full-pool";
 import { KUBERNETES_API_ROWS } from "./rows-kubernetes-api";
 import { KUBERNETES_NAMESPACE_ROWS } from "./rows-kubernetes-namespace";
 import { KUBERNETES_POD_ROWS } from "./rows-kubernetes-pods";
@@ -13,6 +14,7 @@ export const ROWS: readonly FaultRow[] = [
   ...KUBERNETES_API_ROWS,
   ...KUBERNETES_NAMESPACE_ROWS,
   ...KUBERNETES_POD_ROWS,
+  ...FULL_POOL_ROWS,
   ...BUILDKITE_ROWS,
 ];
 

@@ -10,4 +10,10 @@ export interface SystemSetting {
   readonly agentLostAfterSeconds?: number;
   /** How long after its Job's end a pod may go without having been told to end; default 5,000 ms. */
   readonly podGraceMs?: number;
+  /** A build's time limit and, on top of it, how long its pod may wait for a node, in seconds; default 14,400 and 7,200. */
+  readonly time?: { readonly buildSeconds: number; readonly pendingSeconds: number };
+  /** Jobs that the dispatcher holds; default 1,000. With 512 more it is the bound on connections. */
+  readonly bufferSize?: number;
+  /** Memory that each dispatcher process may have, MiB; default no limit. */
+  readonly memoryMiB?: number;
 }

@@ -7,10 +7,9 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { POOL_LABEL } from "../../components/contract";
+import { ACTIVE_DEADLINE_ANNOTATION, POOL_LABEL } from "../../components/contract";
 import { buildPodSpec } from "../../components/pod-spec";
 import type { KubernetesClient } from "../../dispatcher/kubernetes/client";
-import type { DispatcherSettings } from "../../dispatcher/settings";
 import { SimulatedAgents } from "../agents";
 import { createAgentsFixture } from "../bench/agents-fixture";
 import { startDispatcherProcess } from "../bench/dispatcher-process";
@@ -19,9 +18,12 @@ import type { AdministratorAccess } from "../control-plane";
 import { FaultProxy } from "../fault-proxy";
 import { OverlapWatch } from "../overlap";
 import { until } from "../waiting";
+import { dispatcherSettings, QUEUE } from "./dispatcher-settings";
 import { JobsSeen } from "./jobs-seen";
 import { KubernetesSide } from "./kubernetes-side";
+import { limitMemory, type MemoryLimit } from "./memory-limit";
 import { createNodes } from "./nodes";
+import type { Standing } from "./progress";
 import { Replicas } from "./replicas";
 import type { SystemSetting } from "./setting";
 
@@ -41,13 +43,9 @@ export interface FaultSystemOptions {
   readonly signal: AbortSignal;
 }
 
-export const QUEUE = "linux";
+export { QUEUE, RECONCILE_SECONDS } from "./dispatcher-settings";
 /** Value of the pool label on the nodes that builds may use. */
 export const POOL = "faults";
-/** What the program's configuration has by default. */
-export const RECONCILE_SECONDS = 10;
-/** More than any row has builds: what is waited for is never a free slot. */
-const IN_FLIGHT = 2_000;
 const TOKEN_SECRET = "buildkite-agent-token";
 const SHORTEST_BUILD_MS = 300;
 const LONGEST_BUILD_MS = 2_500;
@@ -56,11 +54,18 @@ const LONGEST_BUILD_MS = 2_500;
 export class FaultSystem {
   /** What a row found wrong by itself. */
   readonly complaints: string[] = [];
+  /** What a row has to say besides. */
+  readonly notes: string[] = [];
   /** Jobs that the dispatcher rightly gives up; a row that is about that says how many. */
   mayBeGivenUp = 0;
   private readonly lengths: SeededRandom;
 
   private constructor(
+    readonly options: FaultSystemOptions,
+    /** What webhooks are signed with at first. */
+    readonly webhookSecret: string,
+    /** One per replica, where the row has such a limit and this machine can set it. */
+    readonly memoryLimits: readonly MemoryLimit[],
     readonly kubernetes: KubernetesSide,
     readonly fake: FakeBuildkite,
     readonly replicas: Replicas,
@@ -68,10 +73,9 @@ export class FaultSystem {
     readonly overlap: OverlapWatch,
     readonly jobsSeen: JobsSeen,
     readonly signal: AbortSignal,
-    seed: number,
     private readonly cleanUp: readonly (() => unknown)[],
   ) {
-    this.lengths = new SeededRandom(seed);
+    this.lengths = new SeededRandom(options.seed);
   }
 
   /** Starts everything and waits until both dispatchers are ready. @throws when that fails; nothing is left then. */
@@ -87,7 +91,13 @@ export class FaultSystem {
       }
       const resources = { cpu: "100m", memory: "64Mi" };
       const podSpec = buildPodSpec({
-        ...{ namespace, templateName: QUEUE, queue: QUEUE, nodeSelector: { [POOL_LABEL]: pool } },
+        ...{
+          namespace,
+          templateName: QUEUE,
+          queue: QUEUE,
+          timeoutSeconds: setting.time?.buildSeconds,
+          nodeSelector: { [POOL_LABEL]: pool },
+        },
         ...{ agentToken: { secret: TOKEN_SECRET, key: "token" }, resources: { agent: resources, dind: resources } },
       });
       const fixture = await createAgentsFixture(admin, namespace, QUEUE, podSpec, `${namespace}-dispatcher`);
@@ -96,6 +106,11 @@ export class FaultSystem {
       cleanUp.unshift(() => proxy?.stop());
       const kubernetes = new KubernetesSide(admin, fixture, { name: TOKEN_SECRET, token: secrets.agentToken }, proxy);
       await kubernetes.prepare(signal);
+      if (setting.time !== undefined) {
+        const deadline = setting.time.buildSeconds + setting.time.pendingSeconds;
+        const annotations = { [ACTIVE_DEADLINE_ANNOTATION]: String(deadline) };
+        await kubernetes.patch(fixture.templatePath, { metadata: { annotations } });
+      }
 
       const fake = new FakeBuildkite({
         ...{ agentToken: secrets.agentToken, webhookSecret: secrets.webhook, seed, queues: [QUEUE] },
@@ -120,22 +135,27 @@ export class FaultSystem {
       });
       await Promise.all([agents.start(), overlap.start(), jobsSeen.start(signal)]);
 
-      const inFlight = setting.inFlight?.(builds) ?? IN_FLIGHT;
-      const settings = settingsFor(namespace, fake.url, options.webhookOnly, inFlight);
+      const memoryLimits: MemoryLimit[] = [];
+      cleanUp.unshift(() => Promise.all(memoryLimits.map((limit) => limit.remove())));
+      const settings = dispatcherSettings(options, fake.url);
       const replicas = new Replicas(
-        (replica) =>
-          startDispatcherProcess({
-            ...{ settings, secrets: { secret: secrets.webhook }, token: fixture.token },
+        async (replica) => {
+          const limit = setting.memoryMiB === undefined ? undefined : await limitMemory(setting.memoryMiB);
+          memoryLimits.push(...(limit === undefined ? [] : [limit]));
+          return await startDispatcherProcess({
+            ...{ settings, secrets: { current: secrets.webhook }, token: fixture.token, cgroup: limit?.entrance },
             ...(options.webhookOnly ? {} : { agentTokens: { current: secrets.agentToken } }),
             ...{ server: proxy?.url ?? access.server, caPem: access.caPem, podName: `dispatcher-${replica}`, signal },
-          }),
+          });
+        },
         (urls) => {
           fake.setWebhookTargets(urls);
         },
         signal,
       );
       cleanUp.unshift(() => replicas.remove());
-      const system = new FaultSystem(kubernetes, fake, replicas, agents, overlap, jobsSeen, signal, seed, cleanUp);
+      const parts = [kubernetes, fake, replicas, agents, overlap, jobsSeen, signal, cleanUp] as const;
+      const system = new FaultSystem(options, secrets.webhook, memoryLimits, ...parts);
       await replicas.start(0, 1);
       return system;
     } catch (error) {
@@ -180,28 +200,17 @@ export class FaultSystem {
     await until(`pods of ${builds} builds`, 60, this.signal, () => this.overlap.podsPerJob.size >= builds);
   }
 
+  /** How far the row is. */
+  standing(): Standing {
+    const jobs = this.fake.jobs();
+    const over = jobs.filter(({ state }) => state === "finished" || state === "canceled").length;
+    return { scheduled: jobs.length, over, complaints: this.complaints.length };
+  }
+
   /** Waits until everything {@link isOver}. @throws after `seconds`. */
   async untilOver(seconds: number): Promise<void> {
     await until("all builds to be over", seconds, this.signal, () => this.isOver());
   }
-}
-
-function settingsFor(
-  agentsNamespace: string,
-  buildkiteUrl: string,
-  webhookOnly: boolean,
-  inFlight: number,
-): DispatcherSettings {
-  const queue = { key: QUEUE, default: true, tags: [`queue=${QUEUE}`], template: QUEUE, agentMode: "acquire" as const };
-  const limits = { createConcurrency: 16, bufferSize: 1_000 };
-  if (webhookOnly) {
-    return { agentsNamespace, queues: [queue], mode: "webhook-only", limits };
-  }
-  return {
-    ...{ agentsNamespace, queues: [queue], mode: "reconcile", stackKey: `faults-${agentsNamespace}` },
-    buildkite: { endpoint: `${buildkiteUrl}/v3`, intervalSeconds: RECONCILE_SECONDS },
-    limits: { ...limits, inFlight },
-  };
 }
 
 /** What the fake is told of losing agents; heartbeats in Buildkite's own proportion. */

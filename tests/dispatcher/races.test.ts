@@ -29,6 +29,26 @@ describe("races", () => {
     proxy.onRequest = () => "pass";
   });
 
+  it("many requests at one time are no leak: Node warns of none", async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): number => warnings.push(warning);
+    process.on("warning", onWarning);
+    try {
+      const { url } = await bench.start({ server: proxy.url });
+      proxy.onRequest = async (): Promise<Fault> => {
+        await sleep(200);
+        return "pass";
+      };
+      await Promise.all(Array.from({ length: 40 }, () => deliver(url, scheduledBody({ uuid: randomUUID() }))));
+    } finally {
+      process.off("warning", onWarning);
+    }
+    assert.deepEqual(
+      warnings.filter(({ name }) => name === "MaxListenersExceededWarning"),
+      [],
+    );
+  });
+
   it("two replicas that replace one finished Job at once make one Job, never two pods", async () => {
     const [one, two] = await Promise.all([bench.start({ server: proxy.url }), bench.start()]);
     const uuids = Array.from({ length: 5 }, () => randomUUID());

@@ -22,6 +22,7 @@ const NAMES = [
   "buildkite_dispatcher_queue_paused",
   "buildkite_dispatcher_queue_stopped",
   "buildkite_dispatcher_ready",
+  "buildkite_dispatcher_returned_jobs_total",
   "buildkite_dispatcher_runnable_to_job_seconds",
   "buildkite_dispatcher_start_failures_total",
   "buildkite_dispatcher_waiting_at_buildkite",
