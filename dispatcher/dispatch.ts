@@ -20,6 +20,8 @@ export interface DispatchOptions {
   patience: Patience;
   metrics: Metrics;
   log: Log;
+  /** Whether there may be pods of the job, as the watch last saw them. */
+  hasPods: (uuid: string) => boolean;
   /** Whether the build is still to run, as Buildkite says; without it the webhook's time decides. */
   isWanted?: (uuid: string) => Promise<boolean>;
   /** A job was decided. */
@@ -127,11 +129,11 @@ export class Dispatch {
   }
 
   async #pursue(held: HeldJob): Promise<Outcome> {
-    const { room, api, templates, log, metrics, patience, isWanted } = this.#options;
+    const { room, api, templates, log, metrics, patience, hasPods, isWanted } = this.#options;
     const { signal } = this.#abort;
     const hurried = (): boolean => this.#hurried;
     const asksBuildkite = isWanted !== undefined;
-    const pursuit = new Pursuit({ api, templates, patience, signal, hurried, asksBuildkite });
+    const pursuit = new Pursuit({ api, templates, hasPods, patience, signal, hurried, asksBuildkite });
     const name = jobName(held.work.job.uuid);
     for (;;) {
       const step: Step = await this.#gate.run(() => pursuit.step(held));

@@ -110,6 +110,7 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   const { isWanted } = buildkite ?? {};
   const dispatch = new Dispatch({
     ...{ api, templates, room, limits, patience, metrics, log, isWanted, onCreated },
+    hasPods: (uuid) => cluster.hasPods(uuid),
     onMade: (held, uid) => {
       stories.made(held, uid);
     },

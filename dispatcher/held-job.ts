@@ -12,6 +12,8 @@ export class HeldJob {
   jobUid: string | undefined;
   /** Number of the Job to be made. */
   attempt = 1;
+  /** When the last of its Jobs ended, where no other follows; milliseconds since 1970. */
+  endedAt: number | undefined;
   /** Not to be made before, in milliseconds since 1970. */
   notBefore = 0;
   /** The template has to be read no earlier than this, in milliseconds since 1970; `undefined`: the watch will do. */

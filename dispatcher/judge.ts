@@ -17,7 +17,7 @@ export type Judgement =
   /** Finished, and to run again: from `notBefore` on, delete that very Job and create the next. */
   | { kind: "replace"; uid: string; attempt: number; notBefore: number }
   /** Finished, to run again, but this was the last attempt. */
-  | { kind: "exhausted"; attempts: number };
+  | { kind: "exhausted"; attempts: number; endedAt: number };
 
 /**
  * Judges a Job as it was just read.
@@ -51,7 +51,7 @@ export function judge(
     return { kind: "late-repeat" };
   }
   if (attempt >= MOST_ATTEMPTS && !neverBegan(job)) {
-    return { kind: "exhausted", attempts: attempt };
+    return { kind: "exhausted", attempts: attempt, endedAt };
   }
   const next = neverBegan(job)
     ? { attempt, notBefore: 0 }

@@ -31,6 +31,7 @@ export interface PodRunContext {
 export class PodRun {
   private readonly signals = new AgentSignals();
   private stopCause: "deleted" | "deadline" | undefined;
+  private isLost = false;
   private sigkill: NodeJS.Timeout | undefined;
   private deadline: NodeJS.Timeout | undefined;
 
@@ -51,6 +52,17 @@ export class PodRun {
 
   /** The pod object is gone: whatever still runs is killed. */
   kill(): void {
+    this.signals.kill();
+  }
+
+  /** The node the pod is on. */
+  get nodeName(): string | undefined {
+    return this.pod.spec.nodeName;
+  }
+
+  /** The node is gone: whatever runs dies, and no kubelet is left to tell of it. */
+  lose(): void {
+    this.isLost = true;
     this.signals.kill();
   }
 
@@ -156,7 +168,7 @@ export class PodRun {
   /** A strategic merge, so that conditions are merged by type; a pod that is gone needs no status. */
   private async patch(status: Partial<PodStatus>): Promise<void> {
     const { namespace, name, uid } = this.pod.metadata;
-    for (let attempt = 0; attempt < 5 && !this.context.signal.aborted; attempt += 1) {
+    for (let attempt = 0; attempt < 5 && !this.context.signal.aborted && !this.isLost; attempt += 1) {
       try {
         await this.context.client.request("PATCH", `/api/v1/namespaces/${namespace}/pods/${name}/status`, {
           contentType: "application/strategic-merge-patch+json",

@@ -3,7 +3,8 @@
  *
  * Models: the container's environment as a kubelet resolves it (Secrets read live, so a rotated token counts; a missing
  * one is CreateContainerConfigError until it is there), the agent's calls, retries and exit codes in acquire and queue
- * mode, preStop with SIGQUIT, SIGTERM, the grace period, the pod's own deadline, the statuses a kubelet writes.
+ * mode, preStop with SIGQUIT, SIGTERM, the grace period, the pod's own deadline, the statuses a kubelet writes, a node that
+ * is gone from one moment to the next with all that ran on it.
  * Does not prove: anything about a real kubelet, a real agent, dockerd, images, probes, memory limits or the order in
  * which real containers die; a build is a wait. Conformance on a real node is for that.
  */
@@ -84,6 +85,15 @@ export class SimulatedAgents {
   /** Agents that run now. */
   get active(): number {
     return this.pods.size;
+  }
+
+  /** A node is gone as it stood: its agents die and say no more, its kubelet writes nothing. */
+  loseNode(name: string): void {
+    for (const run of this.pods.values()) {
+      if (run.nodeName === name) {
+        run.lose();
+      }
+    }
   }
 
   private onPod(kind: "added" | "modified" | "deleted", pod: Pod): void {

@@ -31,6 +31,8 @@ export interface FaultResult {
   readonly ranOnce: number;
   /** Canceled before they were started. */
   readonly canceled: number;
+  /** Ended at Buildkite by the dispatcher, with the cause, without having been started; 0 but where the row is about that. */
+  readonly givenUp: number;
   /** Neither over at Buildkite, nor with a live Job, nor scheduled at Buildkite. */
   readonly lost: number;
   readonly twice: number;

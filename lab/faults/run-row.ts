@@ -25,6 +25,8 @@ const OVER_SECONDS = 150;
 const OVER_SECONDS_WEBHOOK_ONLY = 30;
 /** A row that hangs ends with this, unless it says otherwise. */
 const ROW_SECONDS = 360;
+/** Longest wait of a held job that nothing wakes: for its third attempt. */
+const HELD_SECONDS = 25;
 /** After the last build: the next list of every replica, with its jitter, and a Job and a pod that must not come of it. */
 const QUIET_SECONDS = RECONCILE_SECONDS * 1.2 + 2;
 
@@ -52,6 +54,10 @@ export async function runRow(row: FaultRow, context: RowContext): Promise<FaultR
       const seconds = (Date.now() - began) / 1000;
       await system.fake.settled();
       await system.wait(QUIET_SECONDS);
+      const held = await heldInTheEnd(system);
+      if (held > 0) {
+        system.complaints.push(`${held} jobs are still held in memory`);
+      }
       return resultOf(row, system, healing, seconds);
     } finally {
       await system.stop();
@@ -59,6 +65,17 @@ export async function runRow(row: FaultRow, context: RowContext): Promise<FaultR
   } catch (error) {
     context.signal.throwIfAborted();
     throw signal.aborted ? new Error(`it was not over within its ${limitSeconds} s`, { cause: error }) : error;
+  }
+}
+
+/** How many jobs the dispatchers still hold, when there is nothing left to hold them for. */
+async function heldInTheEnd(system: FaultSystem): Promise<number> {
+  for (const end = Date.now() + HELD_SECONDS * 1000; ;) {
+    const held = await system.replicas.held();
+    if (held === 0 || Date.now() > end) {
+      return held;
+    }
+    await system.wait(1);
   }
 }
 
@@ -74,6 +91,7 @@ function resultOf(row: FaultRow, system: FaultSystem, healing: number | undefine
     scheduled: outcomes.scheduled,
     ranOnce: outcomes.ranOnce,
     canceled: outcomes.canceled,
+    givenUp: outcomes.givenUp,
     lost: outcomes.lost,
     twice: outcomes.twice,
     overlappingPods: overlapping,
@@ -85,7 +103,7 @@ function resultOf(row: FaultRow, system: FaultSystem, healing: number | undefine
     buildkiteCalls: fake.stackCalls.total,
     seconds: Number(seconds.toFixed(1)),
     complaints: [
-      ...complaintsOf(outcomes),
+      ...complaintsOf(outcomes, system.mayBeGivenUp),
       ...(failed > 0 && row.killsBuilds !== true ? [`${failed} builds failed`] : []),
       ...(overlapping > 0 ? [`${overlapping} jobs had two pods at one time`] : []),
       ...(overlap.outliving.length > 0 ? [`${overlap.outliving.length} pods outlived their Jobs`] : []),

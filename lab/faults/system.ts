@@ -9,16 +9,18 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ACTIVE_DEADLINE_ANNOTATION, POOL_LABEL } from "../../components/contract";
 import { buildPodSpec } from "../../components/pod-spec";
-import { KubernetesError, type KubernetesClient } from "../../dispatcher/kubernetes/client";
+import type { KubernetesClient } from "../../dispatcher/kubernetes/client";
 import { SimulatedAgents } from "../agents";
 import { createAgentsFixture } from "../bench/agents-fixture";
 import { startDispatcherProcess } from "../bench/dispatcher-process";
-import { FakeBuildkite, SeededRandom } from "../buildkite";
+import { FakeBuildkite, SeededRandom, type FakeBuildkiteOptions } from "../buildkite";
 import type { AdministratorAccess } from "../control-plane";
+import { FaultProxy } from "../fault-proxy";
 import { OverlapWatch } from "../overlap";
 import { until } from "../waiting";
 import { dispatcherSettings, QUEUE } from "./dispatcher-settings";
 import { JobsSeen } from "./jobs-seen";
+import { KubernetesSide } from "./kubernetes-side";
 import { limitMemory, type MemoryLimit } from "./memory-limit";
 import { createNodes } from "./nodes";
 import type { Standing } from "./progress";
@@ -54,6 +56,8 @@ export class FaultSystem {
   readonly complaints: string[] = [];
   /** What a row has to say besides. */
   readonly notes: string[] = [];
+  /** Jobs that the dispatcher rightly gives up; a row that is about that says how many. */
+  mayBeGivenUp = 0;
   private readonly lengths: SeededRandom;
 
   private constructor(
@@ -62,6 +66,7 @@ export class FaultSystem {
     readonly webhookSecret: string,
     /** One per replica, where the row has such a limit and this machine can set it. */
     readonly memoryLimits: readonly MemoryLimit[],
+    readonly kubernetes: KubernetesSide,
     readonly fake: FakeBuildkite,
     readonly replicas: Replicas,
     readonly agents: SimulatedAgents,
@@ -95,22 +100,21 @@ export class FaultSystem {
         },
         ...{ agentToken: { secret: TOKEN_SECRET, key: "token" }, resources: { agent: resources, dind: resources } },
       });
-      const fixture = await createAgentsFixture(admin, namespace, QUEUE, podSpec);
+      const fixture = await createAgentsFixture(admin, namespace, QUEUE, podSpec, `${namespace}-dispatcher`);
       cleanUp.unshift(() => fixture.remove());
+      const proxy = setting.proxy === true ? await FaultProxy.start(access, { tls: true }) : undefined;
+      cleanUp.unshift(() => proxy?.stop());
+      const kubernetes = new KubernetesSide(admin, fixture, { name: TOKEN_SECRET, token: secrets.agentToken }, proxy);
+      await kubernetes.prepare(signal);
       if (setting.time !== undefined) {
         const deadline = setting.time.buildSeconds + setting.time.pendingSeconds;
         const annotations = { [ACTIVE_DEADLINE_ANNOTATION]: String(deadline) };
-        await admin.request("PATCH", fixture.templatePath, {
-          ...{ body: { metadata: { annotations } }, contentType: "application/merge-patch+json" },
-        });
+        await kubernetes.patch(fixture.templatePath, { metadata: { annotations } });
       }
-      await admin.request("POST", `/api/v1/namespaces/${namespace}/secrets`, {
-        body: { metadata: { name: TOKEN_SECRET }, stringData: { token: secrets.agentToken } },
-      });
-      await untilServiceAccount(admin, namespace, signal);
 
       const fake = new FakeBuildkite({
         ...{ agentToken: secrets.agentToken, webhookSecret: secrets.webhook, seed, queues: [QUEUE] },
+        ...lossOf(setting.agentLostAfterSeconds),
       });
       await fake.start();
       cleanUp.unshift(() => fake.stop());
@@ -121,7 +125,9 @@ export class FaultSystem {
         ...{ client: admin, buildkiteUrl: fake.url, namespaces: [namespace], timeScale, onError },
       });
       cleanUp.unshift(() => agents.stop());
-      const overlap = new OverlapWatch({ client: admin, namespace, poolSelector: `${POOL_LABEL}=${pool}` });
+      const overlap = new OverlapWatch({
+        ...{ client: admin, namespace, poolSelector: `${POOL_LABEL}=${pool}`, graceMs: setting.podGraceMs },
+      });
       cleanUp.unshift(() => overlap.stop());
       const jobsSeen = new JobsSeen(admin, namespace);
       cleanUp.unshift(() => {
@@ -139,7 +145,7 @@ export class FaultSystem {
           return await startDispatcherProcess({
             ...{ settings, secrets: { current: secrets.webhook }, token: fixture.token, cgroup: limit?.entrance },
             ...(options.webhookOnly ? {} : { agentTokens: { current: secrets.agentToken } }),
-            ...{ server: access.server, caPem: access.caPem, podName: `dispatcher-${replica}`, signal },
+            ...{ server: proxy?.url ?? access.server, caPem: access.caPem, podName: `dispatcher-${replica}`, signal },
           });
         },
         (urls) => {
@@ -148,7 +154,7 @@ export class FaultSystem {
         signal,
       );
       cleanUp.unshift(() => replicas.remove());
-      const parts = [fake, replicas, agents, overlap, jobsSeen, signal, cleanUp] as const;
+      const parts = [kubernetes, fake, replicas, agents, overlap, jobsSeen, signal, cleanUp] as const;
       const system = new FaultSystem(options, secrets.webhook, memoryLimits, ...parts);
       await replicas.start(0, 1);
       return system;
@@ -184,8 +190,14 @@ export class FaultSystem {
   /** Whether nothing is left to be done: all jobs over at Buildkite, all agents gone, all Jobs finished. */
   isOver(): boolean {
     const jobs = this.fake.jobs();
-    const areOver = jobs.every(({ state }) => state === "finished" || state === "canceled");
-    return areOver && this.agents.active === 0 && this.jobsSeen.live().size === 0;
+    const live = this.jobsSeen.live();
+    const areOver = jobs.every(({ id, state }) => (state === "finished" || state === "canceled") && !live.has(id));
+    return areOver && this.agents.active === 0;
+  }
+
+  /** Waits until so many builds have had a pod. @throws after a minute. */
+  async untilPods(builds: number): Promise<void> {
+    await until(`pods of ${builds} builds`, 60, this.signal, () => this.overlap.podsPerJob.size >= builds);
   }
 
   /** How far the row is. */
@@ -201,19 +213,11 @@ export class FaultSystem {
   }
 }
 
-/** Pods of a namespace without its default service account are refused, and tried again ever later. */
-async function untilServiceAccount(admin: KubernetesClient, namespace: string, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    try {
-      await admin.request("GET", `/api/v1/namespaces/${namespace}/serviceaccounts/default`, { signal });
-      return;
-    } catch (error) {
-      if (!(error instanceof KubernetesError && error.status === 404)) {
-        throw error;
-      }
-      await sleep(50, undefined, { signal });
-    }
-  }
+/** What the fake is told of losing agents; heartbeats in Buildkite's own proportion. */
+function lossOf(seconds: number | undefined): Pick<FakeBuildkiteOptions, "agentLostAfterSeconds" | "intervals"> {
+  return seconds === undefined
+    ? {}
+    : { agentLostAfterSeconds: seconds, intervals: { ping: 1, jobStatus: 1, heartbeat: Math.ceil(seconds / 3) } };
 }
 
 /** Two nodes with room for so many pods together. */

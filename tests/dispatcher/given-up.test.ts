@@ -4,7 +4,7 @@ import { ACTIVE_DEADLINE_ANNOTATION, ATTEMPT_ANNOTATION } from "../../components
 import { FakeBuildkite, type FakeJob } from "../../lab/buildkite";
 import type { Patience } from "../../dispatcher/patience";
 import { DispatcherBench, type LocalDispatcher, type StartOptions } from "../support/dispatchers";
-import { FaultProxy } from "../support/fault-proxy";
+import { FaultProxy } from "../../lab/fault-proxy";
 import { until } from "../support/until";
 import { SECRET } from "../support/webhooks";
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ATTEMPT_ANNOTATION, jobName } from "../../components/contract";
 import { FakeBuildkite, type FakeJob } from "../../lab/buildkite";
 import { DispatcherBench, type LocalDispatcher, type ReconcileWith } from "../support/dispatchers";
-import { FaultProxy, type Fault } from "../support/fault-proxy";
+import { FaultProxy, type Fault } from "../../lab/fault-proxy";
 import { until } from "../support/until";
 import { deliver, scheduledBody, SECRET, send } from "../support/webhooks";
 

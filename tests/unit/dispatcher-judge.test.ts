@@ -103,8 +103,16 @@ describe("the judgement of a Job that has the name", () => {
   });
 
   it("exhausted: the third attempt is the last", () => {
-    assert.deepEqual(judged(AFTER, condition("Failed"), attempt("3")), { kind: "exhausted", attempts: 3 });
-    assert.deepEqual(judged(AFTER, condition("Failed"), attempt("9")), { kind: "exhausted", attempts: 9 });
+    assert.deepEqual(judged(AFTER, condition("Failed"), attempt("3")), {
+      kind: "exhausted",
+      attempts: 3,
+      endedAt: END,
+    });
+    assert.deepEqual(judged(AFTER, condition("Failed"), attempt("9")), {
+      kind: "exhausted",
+      attempts: 9,
+      endedAt: END,
+    });
   });
 
   it("an attempt that cannot be read counts as the first", () => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { FakeJob, FakeJobState } from "../../lab/buildkite";
 import { notServed } from "../../lab/faults/failed-webhooks";
 import { HELP, LIST, readOptions, UsageError } from "../../lab/faults/options";
-import { complaintsOf, healedSeconds, outcomesOf } from "../../lab/faults/outcomes";
+import { complaintsOf, healedSeconds, interrupted, outcomesOf } from "../../lab/faults/outcomes";
 import { progressLine, RowProgress } from "../../lab/faults/progress";
 import { head, line, total } from "../../lab/faults/results";
 import type { FaultResult } from "../../lab/faults/row";
@@ -34,7 +34,7 @@ describe("npm run faults", () => {
 
   it("selects rows by pieces of their names", () => {
     assert.deepEqual(selectRows([]), ROWS);
-    const names = selectRows(["ALL LOST", "429"]).map(({ name }) => name);
+    const names = selectRows(["ALL LOST", "429 storm"]).map(({ name }) => name);
     assert.deepEqual(names, ["webhooks: all lost", "buildkite: 429 storm"]);
   });
 
@@ -93,6 +93,27 @@ describe("npm run faults", () => {
     }
   });
 
+  it("takes as many given up as the row is about, no fewer and no more", () => {
+    const outcomes = count([job("finished", 1), job("finished", 0), job("finished", 0)]);
+    assert.deepEqual(complaintsOf(outcomes, 2), []);
+    for (const expected of [1, 3]) {
+      const complaints = complaintsOf(outcomes, expected);
+      assert.deepEqual(complaints, [
+        `2 given up by the dispatcher, not ${expected}`,
+        `1 run + 0 canceled + ${expected} given up of 3`,
+      ]);
+    }
+  });
+
+  it("knows the builds that something else than their own command ended", () => {
+    const ended = (starts: number, signalReason?: string): FakeJob => ({
+      ...job("finished", starts),
+      result: { exitStatus: "1", signalReason },
+    });
+    const stopped = ended(1, "agent_stop");
+    assert.deepEqual(interrupted([ended(1), stopped, ended(0, "stack_error"), job("running", 1)]), [stopped]);
+  });
+
   it("takes a job for healed when it has its Job, and the fault's own time out of it", () => {
     const at = (id: string, scheduledAt: number, state = "finished") =>
       ({ id, scheduledAt, state }) as unknown as FakeJob;
@@ -142,7 +163,16 @@ describe("npm run faults", () => {
   it("prints a row under its head, with what is wrong below", () => {
     const result: FaultResult = {
       ...{ fault: "buildkite: down", scheduled: 300, ranOnce: 298, canceled: 2, lost: 0, twice: 0, overlappingPods: 0 },
-      ...{ wastedPods: 1, healedSeconds: 9.5, peakMiB: 88, timeScale: 10, note: "", buildkiteCalls: 12, seconds: 60 },
+      ...{
+        givenUp: 0,
+        wastedPods: 1,
+        healedSeconds: 9.5,
+        peakMiB: 88,
+        timeScale: 10,
+        note: "",
+        buildkiteCalls: 12,
+        seconds: 60,
+      },
       complaints: [],
     };
     assert.equal(line(result).length, head().length);
