@@ -138,7 +138,8 @@ export class FaultProxy {
     const headers: http.OutgoingHttpHeaders = { ...request.headers, host: new URL(this.#access.server).host };
     const target = { agent: this.#agent, method: request.method, headers };
     const upstream = https.request(new URL(request.url ?? "/", this.#access.server), target, (answered) => {
-      answered.once("error", () => request.socket.destroy());
+      // A watch that was told to have expired has its whole answer.
+      answered.once("error", () => response.writableEnded || request.socket.destroy());
       if (fault === "pass") {
         this.#pass(request, answered, response);
         return;
@@ -172,7 +173,7 @@ export class FaultProxy {
     const watch = new WatchStream(path, answered, response, () => this.watchDelayMs(path));
     this.#watches.add(watch);
     response.once("close", () => this.#watches.delete(watch));
-    watch.run().catch(() => request.socket.destroy());
+    watch.run().catch(() => response.writableEnded || request.socket.destroy());
   }
 }
 

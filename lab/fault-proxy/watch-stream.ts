@@ -35,6 +35,9 @@ export class WatchStream {
     this.response.writeHead(this.upstream.statusCode ?? 502, this.upstream.headers);
     this.response.flushHeaders();
     for await (const line of readLines(this.upstream)) {
+      if (this.response.writableEnded) {
+        return;
+      }
       this.later(() => this.response.write(`${line}\n`));
     }
     this.later(() => this.response.end());
@@ -44,8 +47,7 @@ export class WatchStream {
   expire(): void {
     this.timers.forEach(clearTimeout);
     this.timers.clear();
-    this.response.end(`${JSON.stringify(EXPIRED)}\n`);
-    this.upstream.destroy();
+    this.response.end(`${JSON.stringify(EXPIRED)}\n`, () => this.upstream.destroy());
   }
 
   private later(pass: () => void): void {
