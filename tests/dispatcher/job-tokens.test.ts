@@ -121,7 +121,7 @@ describe("job acquisition tokens", () => {
     const dispatcher = await start();
     const tokens = await Promise.all(jobs.map(async (job) => tokenFor(await podOf(job))));
     const calls = (verb: string, resource: string): Promise<number> => {
-      const labels = `verb="${verb}",resource="${resource}",code="20[01]"`;
+      const labels = `verb="${verb}",resource="${resource}",code="200"`;
       return metric(dispatcher, new RegExp(`kubernetes_request_seconds_count\\{${labels}\\} (\\d+)`));
     };
     const before = await calls("get", "pods");
@@ -130,7 +130,7 @@ describe("job acquisition tokens", () => {
     assert.equal(new Set(replies.map(({ text }) => text)).size, jobs.length);
     assert.equal(await calls("create", "tokenreviews"), jobs.length);
     assert.equal((await calls("get", "pods")) - before, jobs.length);
-    const reserves = await metric(dispatcher, /buildkite_requests?_seconds_count\{call="reserve",code="200"\} (\d+)/);
+    const reserves = await metric(dispatcher, /buildkite_request_seconds_count\{call="reserve",code="200"\} (\d+)/);
     assert.ok(reserves >= 1 && reserves <= 3, `${reserves} reserve calls for ${jobs.length} pods`);
   });
 
@@ -145,7 +145,7 @@ describe("job acquisition tokens", () => {
     refusedWith(await ask(dispatcher, unbound), 401, /^no service account token of a build pod/);
     refusedWith(await ask(dispatcher, "bkct_anything"), 401, /^no service account token of a build pod/);
     refusedWith(await ask(dispatcher, bench.agents.token), 401, /^no service account token of a build pod/);
-    assert.equal(await metric(dispatcher, /resource="tokenreviews",code="201"\} (\d+)/), 0, "not even asked about");
+    assert.equal(await metric(dispatcher, /seconds_count\{verb="create",resource="tokenreviews",code="\w+"\} (\d+)/), 0, "not even asked about");
 
     // The claims of another pod under this one's signature, and another audience's token that says it is for us.
     const forge = (token: string, change: (claims: Record<string, unknown>) => void): string => {
@@ -330,7 +330,7 @@ describe("job acquisition tokens", () => {
     assert.equal((await ask(dispatcher, await tokenFor(await podOf(job)))).status, 200);
     await bench.finishJob(job.id, "Failed");
     assert.ok(job.reservation !== undefined && job.reservation.expiresAt > Date.now() + 500_000);
-    job.reservation.expiresAt = Date.now();
+    job.reservation = { ...job.reservation, expiresAt: Date.now() };
     const next = await until("the next attempt", async () => {
       const found = await bench.job(job.id);
       return found?.metadata.annotations?.["buildkite-scale-to-zero/attempt"] === "2" ? found : undefined;
