@@ -145,7 +145,11 @@ describe("job acquisition tokens", () => {
     refusedWith(await ask(dispatcher, unbound), 401, /^no service account token of a build pod/);
     refusedWith(await ask(dispatcher, "bkct_anything"), 401, /^no service account token of a build pod/);
     refusedWith(await ask(dispatcher, bench.agents.token), 401, /^no service account token of a build pod/);
-    assert.equal(await metric(dispatcher, /seconds_count\{verb="create",resource="tokenreviews",code="\w+"\} (\d+)/), 0, "not even asked about");
+    assert.equal(
+      await metric(dispatcher, /seconds_count\{verb="create",resource="tokenreviews",code="\w+"\} (\d+)/),
+      0,
+      "not even asked about",
+    );
 
     // The claims of another pod under this one's signature, and another audience's token that says it is for us.
     const forge = (token: string, change: (claims: Record<string, unknown>) => void): string => {
@@ -236,7 +240,10 @@ describe("job acquisition tokens", () => {
     refusedWith(await ask(dispatcher, token), 403, /^the pod is past its start/);
     const { name } = dead.metadata;
     await bench.client.request("DELETE", podPath(dead), { body: { gracePeriodSeconds: 0 } });
-    await handMade({ name, generateName: undefined, ...marks(gone.id) });
+    // Its Job's controller keeps it for a moment.
+    await until("the name to be free", async () =>
+      handMade({ name, generateName: undefined, ...marks(gone.id) }).catch(() => undefined),
+    );
     const reply = await ask(dispatcher, deadToken);
     assert.ok(reply.status === 401 || reply.status === 403, "the API server may remember the pod for a moment");
     assert.doesNotMatch(reply.text, /bkjat_/);
