@@ -3,7 +3,7 @@
  *
  * Models: the container's environment as a kubelet resolves it (Secrets read live, so a rotated token counts; a missing
  * one is CreateContainerConfigError until it is there), the agent's calls, retries and exit codes in acquire and queue
- * mode, preStop with SIGQUIT, SIGTERM, the grace period, the pod's own deadline, the statuses a kubelet writes.
+ * mode, the init container that fetches a job acquisition token, preStop with SIGQUIT, SIGTERM, the grace period, the pod's own deadline, the statuses a kubelet writes.
  * Does not prove: anything about a real kubelet, a real agent, dockerd, images, probes, memory limits or the order in
  * which real containers die; a build is a wait. Conformance on a real node is for that.
  */
@@ -13,6 +13,7 @@ import { KubernetesError, type KubernetesClient } from "../../dispatcher/kuberne
 import { Informer } from "../../dispatcher/kubernetes/informer";
 import type { Pod } from "../kubelet/pod";
 import { AgentConnection } from "./agent-connection";
+import { needsJobToken } from "./job-token";
 import { PodRun } from "./pod-run";
 
 /** How to make {@link SimulatedAgents}. */
@@ -94,7 +95,9 @@ export class SimulatedAgents {
       known.update(pod);
       return;
     }
-    const begins = pod.status?.phase === "Running" && pod.metadata.deletionTimestamp === undefined;
+    // kwok leaves pods that fetch a token to us as soon as they have their node.
+    const asks = pod.status?.phase === "Pending" && pod.spec.nodeName !== undefined && needsJobToken(pod);
+    const begins = (asks || pod.status?.phase === "Running") && pod.metadata.deletionTimestamp === undefined;
     if (!begins || this.served.has(pod.metadata.uid)) {
       return;
     }
