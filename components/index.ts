@@ -10,6 +10,7 @@ export type {
   GitCredentials,
   SecretKey,
 } from "./dind-job-template-args";
+export { jobTokenSourceOf, type JobTokenSource } from "./job-token-source";
 export { stamp } from "./stamp";
 export type { BuildkiteJob, JobManifest, PodTemplateObject } from "./stamp";
 export { WebhookDispatcher } from "./webhook-dispatcher";

@@ -4,7 +4,14 @@ import { join } from "node:path";
 import { configurationTable, withConfigurationTable } from "../../tools/configuration-table";
 
 const ROOT = join(__dirname, "..", "..");
-const DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/components.md", "docs/alternatives.md"];
+const DOCUMENTS = [
+  "README.md",
+  "CONTRIBUTING.md",
+  "CHANGELOG.md",
+  "docs/components.md",
+  "docs/alternatives.md",
+  "docs/job-acquisition-tokens.md",
+];
 /** First parts of what a path of this repository begins with; `out` is made by a run. */
 const FOLDERS = /^(\.ci|components|dispatcher|docs|lab|stack|tests|tools)\//;
 const FILES = /^(\.[a-z-]+|[A-Za-z-]+(\.[a-z]+)?\.(ts|md|yaml|json)|LICENSE)$/;
