@@ -84,7 +84,7 @@ describe("job acquisition tokens in the pod", () => {
       assert.equal(automountServiceAccountToken, false);
       assert.deepEqual(volumes.find(({ name }) => name === "job-token-request")?.projected?.sources, [
         { serviceAccountToken: { path: "token", audience: "buildkite-scale-to-zero", expirationSeconds: 600 } },
-        { configMap: { name: "buildkite-job-tokens", items: [{ key: "ca.crt", path: "ca.crt" }] } },
+        { configMap: { name: "buildkite-job-tokens", optional: true, items: [{ key: "ca.crt", path: "ca.crt" }] } },
       ]);
       const seers = [...initContainers, ...containers].filter(({ volumeMounts }) =>
         volumeMounts.some(({ name }) => name === "job-token-request"),
