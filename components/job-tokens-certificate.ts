@@ -17,7 +17,7 @@ export interface Certificate {
  * secret that a person thinks up, for the certificate would let anybody test guesses.
  *
  * @param secret the agent token.
- * @param host DNS name or IP address that clients use.
+ * @param host DNS name or IPv4 address that clients use.
  */
 export function jobTokensCertificate(secret: string, host: string): Certificate {
   const seed = Buffer.from(hkdfSync("sha256", secret, "buildkite-scale-to-zero", `job tokens TLS ${host}`, 32));
