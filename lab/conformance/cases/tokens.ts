@@ -3,11 +3,11 @@ import { JOB_TOKEN_SOURCE } from "../job-tokens";
 import { DIND_ENDS, dindEnds, ENDED_WELL, POD_ENDS } from "./rules";
 
 /**
- * What a build finds of tokens, written so that it does not find itself: in the environment and the arguments of every
- * process it may look at, and the service account token of the init container.
+ * What a build finds of agent tokens and acquisition tokens, written so that it does not find itself: in the environment and
+ * the arguments of every process it may look at; and of service account tokens. Its own job's token it must have.
  */
 const LOOK_FOR_TOKENS = [
-  "found=$(cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -c 'bk[cj]*t_' || :)",
+  "found=$(cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -c 'bkc[t]_\\|bkja[t]_' || :)",
   'echo "tokens found: $found"',
   "ls /run/job-token-request /var/run/secrets/kubernetes.io 2>/dev/null || echo 'no service account token'",
 ].join("\n");
@@ -20,6 +20,7 @@ export const TOKENS: readonly ConformanceCase[] = [
     build: () => ({ command: LOOK_FOR_TOKENS }),
     look: async (run) => {
       if (run.mode === "post") {
+        run.notes.push(/tokens found: \d+/.exec(run.log())?.[0] ?? "it did not look");
         return;
       }
       expectLogged(run, "tokens found: 0");
