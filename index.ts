@@ -9,8 +9,10 @@ import { exposureOf } from "./stack/exposure";
 import { nextStepsFor } from "./stack/next-steps";
 import { templateArgsOf } from "./stack/queue-template";
 import { targetCluster } from "./stack/target-cluster";
+import { warnOfUnpinnedImages } from "./stack/unpinned-images";
 
 const config = readConfiguration();
+warnOfUnpinnedImages(config);
 const cluster = targetCluster(config);
 const inCluster = { providers: { kubernetes: cluster.provider } };
 

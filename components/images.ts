@@ -1,15 +1,47 @@
-/**
- * The container images used when a caller names none: exact version tags, never `latest`. None carries a digest, because
- * none was fetched where this was written; a digest nobody fetched is not written down.
- */
-export const IMAGES = {
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** One image as image-digests.json holds it. */
+export interface ImageEntry {
+  /** With an exact version tag, never `latest`: `docker:29.7.2-dind`. */
+  readonly tag: string;
+  /** What the tag pointed at when `npm run pin-images` asked the registry. Absent: nobody has asked. */
+  readonly digest?: string;
+  /** Of what the digest names: an index (one manifest for each platform), or a single manifest. */
+  readonly mediaType?: string;
+}
+
+/** The images used when a caller names none. */
+export interface ImageEntries {
   /**
    * Buildkite's agent, major 3: the version that the conformance suite builds from source and runs. Newer than 3.137.2,
    * whose predecessors can hang after a refused heartbeat (agent PR 4274).
    */
-  agent: "buildkite/agent:3.138.1",
+  readonly agent: ImageEntry;
   /** Docker's own dind image: dockerd, its entrypoint and docker-init. */
-  dind: "docker:29.7.2-dind",
+  readonly dind: ImageEntry;
   /** Stock Node that runs the dispatcher's bundle. */
-  node: "node:24.21.0-slim",
-} as const;
+  readonly node: ImageEntry;
+}
+
+/** The name of an image in image-digests.json. */
+export type ImageName = keyof ImageEntries;
+
+// Read and not imported: a program of somebody else's need not switch on JSON modules for its compiler. It is not called
+// images.json, which Node would take for "./images" before it asks ts-node for this file.
+const { images } = JSON.parse(readFileSync(join(__dirname, "image-digests.json"), "utf8")) as { images: ImageEntries };
+
+/** `docker:29.7.2-dind`, or `docker:29.7.2-dind@sha256:…` once it is pinned: the digest decides, the tag is for people. */
+export function referenceOf({ tag, digest }: ImageEntry): string {
+  return digest === undefined ? tag : `${tag}@${digest}`;
+}
+
+/** The images as image-digests.json holds them. */
+export const IMAGE_ENTRIES: ImageEntries = images;
+
+/** What pods are given: {@link referenceOf} of each image. */
+export const IMAGES: Readonly<Record<ImageName, string>> = {
+  agent: referenceOf(images.agent),
+  dind: referenceOf(images.dind),
+  node: referenceOf(images.node),
+};

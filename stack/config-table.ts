@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ENDPOINT_RULE, isEndpoint } from "../components/buildkite-endpoint";
-import { IMAGES } from "../components/images";
+import { IMAGE_ENTRIES } from "../components/images";
 
 /**
  * Every key of the stack configuration, once: its type, its bounds, its meaning. config.ts reads a stack with it, the
@@ -45,12 +45,12 @@ export const QUEUE = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .meta({ description: `Image of the agent. Default ${IMAGES.agent}.` }),
+    .meta({ description: `Image of the agent. Default ${IMAGE_ENTRIES.agent.tag}.` }),
   dindImage: z
     .string()
     .min(1)
     .optional()
-    .meta({ description: `Image of dind. Default ${IMAGES.dind}.` }),
+    .meta({ description: `Image of dind. Default ${IMAGE_ENTRIES.dind.tag}.` }),
   resources: z
     .strictObject({ agent: CONTAINER_RESOURCES, dind: CONTAINER_RESOURCES })
     .optional()
@@ -173,7 +173,7 @@ export const TABLE = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .meta({ description: `Stock Node image that runs the dispatcher. Default ${IMAGES.node}.` }),
+    .meta({ description: `Stock Node image that runs the dispatcher. Default ${IMAGE_ENTRIES.node.tag}.` }),
   jobQuota: z.int().min(10).max(100_000).optional().meta({
     description: "The most Jobs there may be, finished ones included: a circuit breaker. Default 5000.",
   }),

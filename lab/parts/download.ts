@@ -87,8 +87,14 @@ function findInText(text: string, file: string): string | undefined {
 }
 
 function findInRelease(text: string, file: string): string | undefined {
-  const release = JSON.parse(text) as { assets?: { name?: string; digest?: string | null }[] };
-  const digest = release.assets?.find((asset) => asset.name === file)?.digest ?? "";
+  let release: { assets?: { name?: string; digest?: string | null }[] } | null;
+  try {
+    release = JSON.parse(text) as typeof release;
+  } catch {
+    // A proxy's page, say. It names no file, and the parser's own words name no publisher.
+    return undefined;
+  }
+  const digest = release?.assets?.find((asset) => asset.name === file)?.digest ?? "";
   const hex = /^sha(?:256|512):(.*)$/.exec(digest)?.[1];
   return hex !== undefined && hexPattern.test(hex) ? hex : undefined;
 }
@@ -129,7 +135,11 @@ async function fetchFile(url: string, file: string, checksum: Checksum, limit: P
   const hash = createHash(checksum.algorithm);
   try {
     const response = await fetch(url, { signal: both });
-    if (!response.ok || response.body === null) throw new Error(`HTTP ${response.status}`);
+    if (!response.ok || response.body === null) {
+      // Unread, it would hold its connection for as long as the publisher likes.
+      await response.body?.cancel();
+      throw new Error(`HTTP ${response.status}`);
+    }
     const body = Readable.fromWeb(response.body as ReadableStream<Uint8Array>);
     await pipeline(body, hashing(hash, timer), createWriteStream(file), { signal: both });
   } catch (error) {

@@ -44,6 +44,15 @@ describe("the committed local stack, under the ordinary pulumi command", functio
       result.resources.filter(({ type }) => type.includes("gcp") || type.endsWith("AgentNodePool")),
       [],
     );
+    assert.doesNotMatch(result.stdout + result.stderr, /without a digest/);
+  });
+
+  it("is told of images without a digest once it is protected", async () => {
+    await project.setConfig({ [`${OWN}protect`]: "true" });
+    const result = await project.preview();
+    await project.setConfig({ [`${OWN}protect`]: "false" });
+    assert.equal(result.ok, true, result.stdout + result.stderr);
+    assert.match(result.stdout, /Stack local runs 3 images by tag, without a digest/);
   });
 
   it("never takes whatever context happens to be current", async () => {

@@ -22,7 +22,16 @@ export interface ScriptedRequest {
 
 /** An answer; "cut" closes the connection, "silent" never answers. */
 export type ScriptedAnswer =
-  { status?: number; headers?: Record<string, string>; body?: unknown; text?: string } | "cut" | "silent";
+  | {
+      status?: number;
+      headers?: Record<string, string>;
+      body?: unknown;
+      text?: string;
+      /** After half of the text: the connection is closed, or nothing more comes. */
+      halfway?: "cut" | "silent";
+    }
+  | "cut"
+  | "silent";
 
 export class ScriptedServer {
   /** Asked for each request. */
@@ -76,9 +85,15 @@ export class ScriptedServer {
     if (answer === "cut") {
       request.socket.destroy();
     } else if (answer !== "silent") {
-      const { status = 200, headers = {}, body } = answer;
-      response.writeHead(status, { "content-type": "application/json", ...headers });
-      response.end(answer.text ?? (body === undefined ? "" : JSON.stringify(body)));
+      const { status = 200, headers = {}, body, halfway } = answer;
+      const whole = answer.text ?? (body === undefined ? "" : JSON.stringify(body));
+      const length = halfway === undefined ? {} : { "content-length": String(Buffer.byteLength(whole)) };
+      response.writeHead(status, { "content-type": "application/json", ...length, ...headers });
+      if (halfway === undefined) {
+        response.end(whole);
+      } else {
+        response.write(whole.slice(0, whole.length / 2), () => halfway === "cut" && request.socket.destroy());
+      }
     }
   }
 }
