@@ -180,8 +180,9 @@ describe("job acquisition tokens", () => {
     const bad = `${good.slice(0, good.lastIndexOf("."))}.${"A".repeat(342)}`;
     const replies = await Promise.all(Array.from({ length: 100 }, () => ask(dispatcher, bad)));
     const asked = replies.filter(({ status }) => status === 401).length;
-    assert.ok(asked >= 1 && asked <= 8, `${asked} of 100 were asked about`);
-    assert.ok(replies.every(({ status, retryAfter }) => status === 401 || (status === 429 && retryAfter === "1")));
+    // Eight at one time; on a busy machine the flood may outlast the hold, and then there are eight more.
+    assert.ok(asked >= 1 && asked <= 24, `${asked} of 100 were asked about`);
+    assert.ok(replies.every(({ status, retryAfter }) => status === 401 || (status === 429 && retryAfter === "2")));
     const reply = await until("the end of it", async () => {
       const one = await ask(dispatcher, good);
       return one.status === 200 ? one : undefined;

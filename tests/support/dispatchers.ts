@@ -98,7 +98,7 @@ export class DispatcherBench {
     const settings = reconcile === undefined ? this.settings : this.reconcileSettings(reconcile);
     const dispatcher = await startDispatcher({
       settings: { ...settings, limits: { ...settings.limits, ...options.limits } },
-      ...(tokensTls && { jobTokens: { port: 0, tls: () => tokensTls, holdMs: 500 } }),
+      ...(tokensTls && { jobTokens: { port: 0, tls: () => tokensTls, holdMs: 2000 } }),
       agentTokens: reconcile && { all: reconcile.tokens, onChange: () => undefined, close: () => undefined },
       secrets: { accepted: [SECRET], close: () => undefined },
       connection: { server: options.server ?? server, ca: caPem, token: () => this.agents.token },
