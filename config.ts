@@ -180,6 +180,12 @@ function contradictions(values: StackValues, stack: string, project: string | un
       "webhookOnly needs webhooks, but exposure is none, so that none arrives: set exposure, or set webhookOnly to false",
     );
   }
+  only(
+    ["monitoringNamespace", "alertRulesLabels", "dashboardLabels"],
+    values.monitoring === true,
+    "monitoring true",
+    `monitoring is ${values.monitoring ?? false}`,
+  );
   only(["host"], exposure === "ingress", "exposure ingress", `exposure is ${exposure}`);
   only(
     ["internal", "tlsCertificate", "tlsKey"],
@@ -226,7 +232,13 @@ function contradictions(values: StackValues, stack: string, project: string | un
     faults.push("gitHttpsCredentials and gitSshKey are both set: git uses one of them, remove the other");
   }
   const dispatcher = values.dispatcherNamespace ?? `buildkite-${stack}-dispatcher`;
-  if (dispatcher === (values.agentsNamespace ?? `buildkite-${stack}-agents`)) {
+  const agents = values.agentsNamespace ?? `buildkite-${stack}-agents`;
+  if (values.monitoringNamespace === agents) {
+    faults.push(
+      `monitoringNamespace and agentsNamespace are both ${agents}: nothing but builds is there, choose where the sidecars look`,
+    );
+  }
+  if (dispatcher === agents) {
     faults.push(
       `dispatcherNamespace and agentsNamespace are both ${dispatcher}: build pods are privileged, keep them apart`,
     );

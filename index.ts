@@ -1,11 +1,12 @@
 import "./stack/node-version";
-import { AgentNodePool, DindJobTemplate, WebhookDispatcher } from "./components";
+import { AgentNodePool, DindJobTemplate, DispatcherMonitoring, WebhookDispatcher } from "./components";
 import { AgentsNamespace } from "./components/agents-namespace";
 import { jobTokenSourceOf } from "./components/job-token-source";
 import { templateNameFor } from "./components/template-name";
 import { readConfiguration } from "./config";
 import { dispatcherArgsOf, stackKeyOf } from "./stack/dispatcher-args";
 import { exposureOf } from "./stack/exposure";
+import { monitoringArgsOf } from "./stack/monitoring-args";
 import { nextStepsFor } from "./stack/next-steps";
 import { templateArgsOf } from "./stack/queue-template";
 import { targetCluster } from "./stack/target-cluster";
@@ -56,6 +57,8 @@ const dispatcher = new WebhookDispatcher("dispatcher", dispatcherArgsOf(config, 
   ...inCluster,
   dependsOn: [agents],
 });
+
+if (config.monitoring === true) new DispatcherMonitoring("monitoring", monitoringArgsOf(config, dispatcher), inCluster);
 
 /** What `pulumi stack output` shows; what there is not is left out. */
 export = {

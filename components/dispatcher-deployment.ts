@@ -4,10 +4,20 @@ import type * as pulumi from "@pulumi/pulumi";
 /** Ports of the dispatcher's container: webhooks apart from what only the cluster may see. */
 export const PORTS = { webhook: 8080, operations: 8081, jobTokens: 8443 } as const;
 
+/** What the dispatcher's container may take. MiB. */
+export const MEMORY_LIMIT_MIB = 256;
+
 /** Endpoints drain while this runs: load balancers take some seconds to hear of a pod's end. Seconds. */
 const DRAIN_SECONDS = 10;
 /** What the dispatcher itself may take to finish what it acknowledged. Seconds. */
 const FINISH_SECONDS = 25;
+
+/** What Prometheus' usual configuration for pods goes by. */
+const SCRAPE_ANNOTATIONS = {
+  "prometheus.io/scrape": "true",
+  "prometheus.io/port": String(PORTS.operations),
+  "prometheus.io/path": "/metrics",
+} as const;
 
 const SETTINGS_PATH = "/etc/dispatcher/settings";
 const WEBHOOK_SECRETS_PATH = "/etc/dispatcher/webhook";
@@ -29,6 +39,7 @@ export interface DispatcherDeployment {
   readonly tlsSecret?: pulumi.Input<string>;
   /** Certificate of the port for job acquisition tokens; without it there is no such port. */
   readonly jobTokensTlsSecret?: pulumi.Input<string>;
+  readonly scrapeAnnotations: boolean;
 }
 
 /** The Deployment: admitted by the `restricted` Pod Security Standard, never below its replica count while it rolls. */
@@ -38,7 +49,10 @@ export function deploymentSpec(args: DispatcherDeployment): k8s.types.input.apps
     selector: { matchLabels: { ...args.labels } },
     strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
     template: {
-      metadata: { labels: { ...args.labels } },
+      metadata: {
+        labels: { ...args.labels },
+        ...(args.scrapeAnnotations ? { annotations: SCRAPE_ANNOTATIONS } : {}),
+      },
       spec: {
         serviceAccountName: args.serviceAccountName,
         automountServiceAccountToken: true,
@@ -107,7 +121,7 @@ function container(args: DispatcherDeployment): k8s.types.input.core.v1.Containe
       { name: "operations", containerPort: PORTS.operations },
       ...(args.jobTokensTlsSecret === undefined ? [] : [{ name: "job-tokens", containerPort: PORTS.jobTokens }]),
     ],
-    resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "256Mi" } },
+    resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: `${MEMORY_LIMIT_MIB}Mi` } },
     securityContext: {
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,

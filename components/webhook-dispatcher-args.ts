@@ -93,4 +93,6 @@ export interface WebhookDispatcherArgs {
   readonly nodeImage?: string;
   /** How many Jobs one replica creates at once, 1 to 256. Default 16. */
   readonly createConcurrency?: number;
+  /** Whether its pods carry `prometheus.io/scrape` and what belongs to it. Default false. */
+  readonly scrapeAnnotations?: boolean;
 }

@@ -1,7 +1,7 @@
 import { PROJECT, MANAGED_BY_LABEL } from "../components/contract";
 import type { JobManifest, PodTemplateObject } from "../components/stamp";
 import { KubernetesError, type KubernetesClient, type RequestOptions } from "./kubernetes/client";
-import { METADATA_ONLY, type Job, type MetadataOnly, type Pod } from "./kubernetes/objects";
+import { METADATA_ONLY, type Job, type KubernetesEvent, type MetadataOnly, type Pod } from "./kubernetes/objects";
 import { codeOf } from "./kubernetes/exchange";
 import type { Metrics } from "./metrics";
 
@@ -10,6 +10,9 @@ const REQUEST_TIMEOUT_MS = 10_000;
 
 /** Selects what the dispatcher stamped. */
 export const OURS = { labelSelector: `${MANAGED_BY_LABEL}=${PROJECT}` };
+
+/** Events of one object read at one time. */
+const MOST_EVENTS = 100;
 
 interface PodList {
   metadata: { continue?: string };
@@ -27,6 +30,7 @@ export class AgentsNamespace {
   readonly jobsPath: string;
   readonly podsPath: string;
   readonly templatesPath: string;
+  readonly #eventsPath: string;
   readonly #client: KubernetesClient;
   readonly #metrics: Metrics;
   #lastContact = 0;
@@ -36,6 +40,7 @@ export class AgentsNamespace {
     this.#metrics = metrics;
     this.jobsPath = `/apis/batch/v1/namespaces/${namespace}/jobs`;
     this.podsPath = `/api/v1/namespaces/${namespace}/pods`;
+    this.#eventsPath = `/api/v1/namespaces/${namespace}/events`;
     this.templatesPath = `/api/v1/namespaces/${namespace}/podtemplates`;
   }
 
@@ -44,10 +49,12 @@ export class AgentsNamespace {
     return this.#lastContact;
   }
 
-  async createJob(manifest: JobManifest, signal: AbortSignal): Promise<void> {
+  /** @returns the Job's uid. */
+  async createJob(manifest: JobManifest, signal: AbortSignal): Promise<string | undefined> {
     // Of the answer nothing is used: the metadata is the smallest there is.
     const options = { body: manifest, query: { fieldValidation: "Strict" }, accept: METADATA_ONLY, signal };
-    await this.#timed("create", "jobs", "POST", this.jobsPath, options);
+    const made = await this.#timed<Partial<MetadataOnly> | undefined>("create", "jobs", "POST", this.jobsPath, options);
+    return made?.metadata?.uid;
   }
 
   /** `undefined` where there is none. */
@@ -95,6 +102,15 @@ export class AgentsNamespace {
       yield* list.items ?? [];
       page = list.metadata.continue === "" ? undefined : list.metadata.continue;
     } while (page !== undefined);
+  }
+
+  /** What was said of this very object, the newest first; of very many events some are left out. */
+  async eventsOf(uid: string, signal: AbortSignal): Promise<KubernetesEvent[]> {
+    const query = { fieldSelector: `involvedObject.uid=${uid}`, limit: MOST_EVENTS };
+    const list = await this.#timed<{ items?: KubernetesEvent[] | null }>("list", "events", "GET", this.#eventsPath, {
+      ...{ query, signal },
+    });
+    return (list.items ?? []).sort((a, b) => timeOfEvent(b) - timeOfEvent(a));
   }
 
   /** `undefined` where there is none. */
@@ -172,4 +188,11 @@ export class AgentsNamespace {
       this.#metrics.requests.observe({ verb, resource, code }, (performance.now() - began) / 1000);
     }
   }
+}
+
+/** When it happened last, in milliseconds since 1970: old and new clients say it in different fields. */
+function timeOfEvent({ metadata, lastTimestamp, eventTime, series }: KubernetesEvent): number {
+  const times = [series?.lastObservedTime, lastTimestamp, eventTime, metadata.creationTimestamp];
+  const time = Date.parse(times.find((one) => typeof one === "string") ?? "");
+  return Number.isNaN(time) ? 0 : time;
 }

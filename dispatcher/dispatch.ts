@@ -25,6 +25,8 @@ export interface DispatchOptions {
   onDecided?: (held: HeldJob, outcome: Outcome) => void;
   /** A Job of ours was made that the watch may not have seen yet. */
   onCreated: (name: string, queue: string) => void;
+  /** This replica made the Job of that uid, as far as it knows. */
+  onMade?: (held: HeldJob, uid: string) => void;
 }
 
 /**
@@ -144,17 +146,21 @@ export class Dispatch {
         log.warn("waiting", { cause: step.cause, uuid, queue, job: name, why: step.why });
       }
       metrics.waits.inc({ cause: step.cause });
+      held.waitsFor = step;
       await room.wait(step.cause, name, step.milliseconds);
       held.said = undefined;
     }
   }
 
   #record(held: HeldJob, outcome: Outcome): void {
-    const { metrics, log, onCreated } = this.#options;
+    const { metrics, log, onCreated, onMade } = this.#options;
     const { job, route, arrivedAt, source } = held.work;
     const name = jobName(job.uuid);
     const seconds = (performance.now() - arrivedAt) / 1000;
     metrics.decisions.inc({ queue: route.key, outcome });
+    if (outcome === "deferred") {
+      metrics.deferred.inc({ queue: route.key, cause: "unasked" });
+    }
     if (outcome === "created" || outcome === "replaced") {
       onCreated(name, route.key);
       if (source === "webhook") {
@@ -164,6 +170,9 @@ export class Dispatch {
         const age = (Date.now() - held.runnableAt) / 1000;
         metrics.runnableToJob.observe({ queue: route.key }, Math.max(age, 0));
       }
+    }
+    if (held.jobUid !== undefined) {
+      onMade?.(held, held.jobUid);
     }
     const fields = {
       ...{ decision: outcome, source, uuid: job.uuid, queue: route.key, pipeline: job.pipeline, job: name },

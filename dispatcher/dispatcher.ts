@@ -4,19 +4,20 @@ import { AgentsNamespace } from "./agents-namespace";
 import type { AgentTokens } from "./buildkite/agent-tokens";
 import { Buildkite } from "./buildkite/buildkite";
 import { BuildkiteLoops } from "./buildkite/loops";
+import { Cluster } from "./cluster";
 import { Connections } from "./connections";
 import { Dispatch } from "./dispatch";
 import { JobTokensPort, type JobTokensListener } from "./job-tokens/port";
-import { JobsWatch } from "./jobs-watch";
 import { KubernetesClient, type KubernetesConnection } from "./kubernetes/client";
-import { messageOf, type Log } from "./log";
+import type { Log } from "./log";
 import { createMetrics, type Metrics } from "./metrics";
+import { answerProbe, operationsHandler, pathOf } from "./operations";
 import { Orphans } from "./orphans";
 import { PATIENCE, type Patience } from "./patience";
 import { Listener } from "./server";
 import { reconcileSettings, type DispatcherSettings } from "./settings";
 import { notReadyBecause, oldestHeldSeconds, readStatus } from "./status";
-import { Templates } from "./templates";
+import { Troubles } from "./troubles";
 import { WaitingRoom } from "./waiting-room";
 import { Webhook } from "./webhook";
 import type { WebhookSecrets } from "./webhook-secrets";
@@ -92,30 +93,18 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   });
   const api = new AgentsNamespace(client, namespace, metrics);
   const room = new WaitingRoom();
-  const watchFailed = (resource: string) => (error: unknown) => {
-    metrics.informerErrors.inc({ resource });
-    log.warn("watch failed, will be tried again", { resource, error: messageOf(error) });
-  };
-  const names = new Set(queues.map(({ template }) => template));
-  const templates = new Templates({
-    ...{ client, api, namespace, names },
-    onChange: (template, change) => {
-      log.info("template", { template, change });
-    },
-    onError: watchFailed("podtemplates"),
-  });
-  const jobs = new JobsWatch({
-    ...{ client, api, namespace, queues: queues.map(({ key }) => key) },
-    onGone: (name) => {
+  const cluster = new Cluster({
+    ...{ client, api, settings, metrics, log },
+    onJobGone: (name) => {
       room.onJobGone(name);
       loops?.reconcile.slotFreed();
     },
-    onFinished: (name) => {
+    onJobFinished: (name) => {
       room.onJobFinished(name);
       loops?.reconcile.slotFreed();
     },
-    onError: watchFailed("jobs"),
   });
+  const { templates, jobs, pods, stories } = cluster;
   const onCreated = (name: string, queue: string): void => {
     jobs.created(name, queue);
   };
@@ -123,15 +112,15 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   const { isWanted } = buildkite ?? {};
   const dispatch = new Dispatch({
     ...{ api, templates, room, limits, patience, metrics, log, isWanted, onCreated },
+    onMade: (held, uid) => {
+      stories.made(held, uid);
+    },
     onDecided: (held, outcome) => loops?.attempts.decided(held, outcome),
   });
-  const orphans = new Orphans({
-    ...{ client, api, jobs, metrics, log, intervalMs: patience.orphansIntervalMs },
-    onError: watchFailed("pods"),
-  });
+  const orphans = new Orphans({ api, jobs, pods, metrics, log, intervalMs: patience.orphansIntervalMs });
 
   const faults = (): string[] => notReadyBecause(templates, dispatch, draining);
-  const lastContact = (): number => Math.max(api.lastContact, templates.lastContact, jobs.lastContact);
+  const lastContact = (): number => cluster.lastContact;
   const startedAt = new Date();
 
   const handleWebhookPort = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -141,39 +130,30 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
       answerProbe(request, response, faults);
     }
   };
-  const handleOperationsPort = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const path = pathOf(request);
-    if (path === "/metrics") {
-      response.writeHead(200, { "content-type": metrics.registry.contentType }).end(await metrics.registry.metrics());
-    } else if (path === "/status") {
-      const sources = { ...options, settings, startedAt, ready: faults, lastContact, dispatch, room, jobs, templates };
-      const status = readStatus({
-        ...sources,
-        buildkite,
-        reconcile,
-        isStopped,
-        lastGenuineAt: () => webhook.lastGenuineAt,
-      });
-      response.writeHead(200, { "content-type": "application/json" }).end(`${JSON.stringify(status, undefined, 2)}\n`);
-    } else {
-      answerProbe(request, response, faults);
-    }
-  };
+  const status = (): Record<string, unknown> =>
+    readStatus({
+      ...{ ...options, startedAt, ready: faults, lastContact, dispatch, room, jobs, templates, buildkite, reconcile },
+      ...{ isStopped, troubles: () => troubles.list(), lastGenuineAt: () => webhook.lastGenuineAt },
+    });
 
   const { port, operationsPort, listenAddress: address, tls } = options;
   const webhooks = new Listener({ port, address, tls, handle: handleWebhookPort });
-  const operations = new Listener({ port: operationsPort, address, handle: handleOperationsPort });
+  const operations = new Listener({
+    port: operationsPort,
+    address,
+    handle: operationsHandler({ metrics, status, faults }),
+  });
   const event = tls === undefined ? "connection" : "secureConnection";
   const mostConnections = Math.min(limits.bufferSize + SPARE_CONNECTIONS, MOST_CONNECTIONS);
   const connections = new Connections(webhooks.server, mostConnections, event);
-  const ready = templates.start(signal);
-  const jobsRead = jobs.start(signal);
+  const { templates: ready, jobs: jobsRead, pods: podsRead } = cluster.start(signal);
   const reconciling = reconcileSettings(settings);
   const loops =
     buildkite &&
     reconciling &&
     new BuildkiteLoops({
-      ...{ buildkite, settings: reconciling, queues, namespace, signal, api, dispatch, jobs, metrics, log, patience },
+      ...{ buildkite, settings: reconciling, queues, namespace, signal, patience },
+      ...{ api, dispatch, jobs, pods, stories, metrics, log },
       ready: Promise.all([ready, jobsRead]),
     });
   options.agentTokens?.onChange(() => loops?.reconcile.tryAgain());
@@ -181,6 +161,18 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   const isStopped = attempts && ((key: string): boolean => attempts.isStopped(key));
   const webhook = new Webhook({ secrets, queues, dispatch, reconcile, connections, metrics, log, answerWithinMs });
 
+  const troubles = new Troubles(
+    {
+      ...{ startedAt: startedAt.getTime(), lastContact, watches: { jobs, pods, podtemplates: templates } },
+      missingTemplates: () => cluster.missingTemplates,
+      waiting: () => room.counts(),
+      bufferFull: () => dispatch.full,
+      buildkite: loops?.troubleSources,
+      silentMs: patience.silentMs,
+      troubleAfterMs: patience.troubleAfterMs,
+    },
+    log,
+  );
   metrics.read({
     inFlight: () => jobs.inFlight(),
     held: () => {
@@ -192,10 +184,14 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
     bufferSize: limits.bufferSize,
     lastContact,
     ready: () => faults().length === 0,
+    pendingPods: () => pods.pendingByQueue(),
+    troubles: () => troubles.pairs(),
     buildkite: loops?.gauges,
   });
 
-  for (const endless of [jobsRead, orphans.run(signal), ready, ...(loops?.run(feeding.signal) ?? [])]) {
+  const watched = [ready, jobsRead, podsRead];
+  const looks = [orphans.run(signal), stories.run(signal), troubles.run(patience.troublesIntervalMs, signal)];
+  for (const endless of [...watched, ...looks, ...(loops?.run(feeding.signal) ?? [])]) {
     endless.catch((error: unknown) => {
       if (!signal.aborted) {
         options.onFatal(error);
@@ -252,22 +248,4 @@ function connectBuildkite(options: DispatcherOptions, metrics: Metrics, signal: 
   }
   const queues = settings.queues.map(({ key }) => key);
   return new Buildkite({ settings: reconciling, queues, tokens, version, metrics, log, signal, share });
-}
-
-function pathOf(request: IncomingMessage): string {
-  const url = request.url ?? "";
-  const end = url.indexOf("?");
-  return end < 0 ? url : url.slice(0, end);
-}
-
-function answerProbe(request: IncomingMessage, response: ServerResponse, faults: () => string[]): void {
-  const path = pathOf(request);
-  if (path === "/healthz") {
-    response.writeHead(200).end("ok\n");
-  } else if (path === "/readyz") {
-    const found = faults();
-    response.writeHead(found.length === 0 ? 200 : 503).end(found.length === 0 ? "ok\n" : `${found.join(", ")}\n`);
-  } else {
-    response.writeHead(404).end();
-  }
 }

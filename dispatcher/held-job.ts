@@ -8,6 +8,8 @@ export class HeldJob {
   readonly since: number;
   /** The latest that any of its webhooks said. */
   runnableAt: number | undefined;
+  /** Of the Job that this replica made for it. */
+  jobUid: string | undefined;
   /** Number of the Job to be made. */
   attempt = 1;
   /** Not to be made before, in milliseconds since 1970. */
@@ -19,6 +21,8 @@ export class HeldJob {
   #failures: { cause: WaitCause; count: number; firstAt: number } | undefined;
   /** Causes it ever waited for, in the order in which they came first. */
   readonly waited = new Set<WaitCause>();
+  /** What it waits for just now. */
+  waitsFor: { cause: WaitCause; why?: string } | undefined;
   /** What the API server said last, where that was a refusal. */
   refusal: string | undefined;
   /** Whether that refusal was about the Job itself, and not about who asked. */

@@ -1,10 +1,11 @@
 import { labelValue } from "../components/stamp";
-import { QUEUE_LABEL } from "../components/contract";
+import { ATTEMPT_ANNOTATION, PIPELINE_LABEL, QUEUE_LABEL } from "../components/contract";
 import { OURS, type AgentsNamespace } from "./agents-namespace";
-import { isFinished } from "./judge";
+import { attemptOf, endOf, failureReasonOf, isFinished } from "./judge";
 import type { KubernetesClient } from "./kubernetes/client";
-import { Informer } from "./kubernetes/informer";
+import { Informer, type ChangeKind, type InformerFailure } from "./kubernetes/informer";
 import type { Job } from "./kubernetes/objects";
+import { readMilliseconds } from "./pods-watch";
 
 /** What memory holds of a Job. */
 export interface SeenJob {
@@ -13,6 +14,15 @@ export interface SeenJob {
   /** The label's value. */
   readonly queue: string;
   readonly finished: boolean;
+  /** The label's value. */
+  readonly pipeline: string;
+  readonly attempt: number;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number | undefined;
+  /** The same; `undefined` while it is live. */
+  readonly endedAt: number | undefined;
+  /** Kubernetes' word for why it failed. */
+  readonly failure: string | undefined;
 }
 
 export interface JobsWatchOptions {
@@ -23,6 +33,8 @@ export interface JobsWatchOptions {
   queues: readonly string[];
   onGone: (name: string) => void;
   onFinished: (name: string) => void;
+  /** Hears of every change, before the other two. */
+  onChange?: (kind: ChangeKind, job: SeenJob) => void;
   onError: (error: unknown) => void;
 }
 
@@ -44,13 +56,9 @@ export class JobsWatch {
       client: options.client,
       path: options.api.jobsPath,
       query: OURS,
-      keep: (job) => ({
-        name: job.metadata.name,
-        uid: job.metadata.uid,
-        queue: job.metadata.labels?.[QUEUE_LABEL] ?? "",
-        finished: isFinished(job),
-      }),
+      keep: seen,
       onChange: (kind, job) => {
+        options.onChange?.(kind, job);
         this.#unseen.delete(job.name);
         if (kind === "deleted") {
           this.#live.delete(job.name);
@@ -72,6 +80,10 @@ export class JobsWatch {
 
   get lastContact(): number {
     return this.#informer.lastContact;
+  }
+
+  get failure(): InformerFailure | undefined {
+    return this.#informer.failure;
   }
 
   start(signal: AbortSignal): Promise<void> {
@@ -96,6 +108,11 @@ export class JobsWatch {
   /** Live Jobs that the watch shows. */
   live(): SeenJob[] {
     return this.#informer.list().filter(({ finished }) => !finished);
+  }
+
+  /** Finished Jobs that the watch shows. */
+  finished(): SeenJob[] {
+    return this.#informer.list().filter(({ finished }) => finished);
   }
 
   /** We made this one; it counts from now on, whenever the watch will show it. */
@@ -133,4 +150,21 @@ export class JobsWatch {
       this.#unseen.delete(unseen);
     }
   }
+}
+
+function seen(job: Job): SeenJob {
+  const { name, uid, labels = {}, annotations = {}, creationTimestamp } = job.metadata;
+  return {
+    ...{
+      name,
+      uid,
+      queue: labels[QUEUE_LABEL] ?? "",
+      pipeline: labels[PIPELINE_LABEL] ?? "",
+      finished: isFinished(job),
+    },
+    attempt: attemptOf(annotations[ATTEMPT_ANNOTATION]),
+    createdAt: readMilliseconds(creationTimestamp),
+    endedAt: endOf(job),
+    failure: failureReasonOf(job),
+  };
 }

@@ -67,7 +67,14 @@ export function isDecided(job: Job): boolean {
   return isFinished(job) || timeOf(job, ["SuccessCriteriaMet", "FailureTarget"]) !== undefined;
 }
 
-function endOf(job: Job): number | undefined {
+/** Kubernetes' word for why the Job failed; `undefined` where it has not. */
+export function failureReasonOf(job: Job): string | undefined {
+  const failed = (job.status?.conditions ?? []).find(({ type, status }) => type === "Failed" && status === "True");
+  return failed && (failed.reason ?? "Failed");
+}
+
+/** When the Job came to its end, in milliseconds since 1970. */
+export function endOf(job: Job): number | undefined {
   const condition = timeOf(job, ["Complete", "Failed"]);
   const completion = Date.parse(job.status?.completionTime ?? "");
   return condition === undefined || Number.isNaN(completion) ? condition : completion;
@@ -85,6 +92,7 @@ function timeOf(job: Job, types: readonly string[]): number | undefined {
   return Number.isNaN(time) ? 0 : time;
 }
 
-function attemptOf(text: string | undefined): number {
+/** Reads the annotation. */
+export function attemptOf(text: string | undefined): number {
   return text !== undefined && /^[1-9]\d{0,3}$/.test(text) ? Number(text) : 1;
 }

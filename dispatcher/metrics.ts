@@ -4,6 +4,8 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom
 export const METRIC_PREFIX = "buildkite_dispatcher_";
 
 const FAST_BUCKETS = [0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300];
+/** From a create's milliseconds to the longest builds. */
+const PHASE_BUCKETS = [0.05, 0.2, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600];
 
 /** What is read when somebody asks for the metrics, instead of being kept up to date all the time. */
 export interface Gauges {
@@ -17,6 +19,10 @@ export interface Gauges {
   /** When the API server last answered or sent anything, in milliseconds since 1970. */
   lastContact(): number;
   ready(): boolean;
+  /** Pods without a node by queue key, and the age of the oldest of them in seconds; every served queue is among them. */
+  pendingPods(): ReadonlyMap<string, { count: number; oldestSeconds: number }>;
+  /** What is wrong just now; each pair once. */
+  troubles(): readonly { part: string; cause: string }[];
   /** `undefined` in webhook-only. */
   buildkite?: BuildkiteGauges;
 }
@@ -26,7 +32,7 @@ export interface BuildkiteGauges {
   /** Live Jobs there may be. */
   cap: number;
   /** By queue key, as last listed; a queue that was not listed yet is not among them. */
-  queues(): ReadonlyMap<string, { paused: boolean; waiting: number; notServed: number }>;
+  queues(): ReadonlyMap<string, { paused: boolean; waiting: number; oldestSeconds: number; notServed: number }>;
   /** When every queue was last listed whole, in milliseconds since 1970; 0 for never. */
   listedAt(): number;
   tokenRefused(): boolean;
@@ -42,11 +48,13 @@ export function createMetrics(version: string) {
   const registers = [registry];
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L> =>
     new Counter({ name: METRIC_PREFIX + name, help, labelNames: [...labelNames], registers });
-  const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[]): Histogram<L> =>
-    new Histogram({
-      ...{ name: METRIC_PREFIX + name, help, labelNames: [...labelNames], registers },
-      buckets: FAST_BUCKETS,
-    });
+  const histogram = <L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    buckets = FAST_BUCKETS,
+  ): Histogram<L> =>
+    new Histogram({ name: METRIC_PREFIX + name, help, labelNames: [...labelNames], registers, buckets });
   new Gauge({
     ...{ name: `${METRIC_PREFIX}build_info`, help: "Always 1; the labels tell what runs.", registers },
     labelNames: ["version", "node"],
@@ -58,6 +66,14 @@ export function createMetrics(version: string) {
     rejected: counter("webhooks_rejected_total", "Requests to /webhook refused, by cause.", ["cause"]),
     ignored: counter("webhooks_ignored_total", "Genuine webhooks that ask for no Job here, by cause.", ["cause"]),
     decisions: counter("jobs_total", "Scheduled jobs decided, by queue and outcome.", ["queue", "outcome"]),
+    deferred: counter("deferred_total", "Scheduled jobs left at Buildkite for now, by queue and cause.", [
+      ...(["queue", "cause"] as const),
+    ]),
+    givenUp: counter(
+      "given_up_total",
+      "Jobs whose end or trouble was told to Buildkite, by cause and what came of it.",
+      [...(["queue", "cause", "reported"] as const)],
+    ),
     waits: counter("waits_total", "Times a held job had to wait, by cause.", ["cause"]),
     orphans: counter("orphaned_pods_deleted_total", "Pods deleted because their Job was gone.", []),
     canceled: counter("canceled_jobs_deleted_total", "Jobs deleted because their build was over at Buildkite.", [
@@ -67,6 +83,12 @@ export function createMetrics(version: string) {
     startFailures: counter("start_failures_total", "Pods given up because they could not start, by cause.", ["cause"]),
     webhookToJob: histogram("webhook_to_job_seconds", "From a webhook's arrival to its Job's creation.", ["queue"]),
     runnableToJob: histogram("runnable_to_job_seconds", "From runnable at Buildkite to the Job's creation.", ["queue"]),
+    phases: histogram(
+      "job_phase_seconds",
+      "Phases of ended jobs whose Job this replica made: scheduled_to_job, job_to_node, node_to_agent, agent.",
+      ["queue", "phase"],
+      PHASE_BUCKETS,
+    ),
     requests: histogram("kubernetes_request_seconds", "Requests to the API server, by their result.", [
       ...(["verb", "resource", "code"] as const),
     ]),
@@ -113,6 +135,26 @@ export function createMetrics(version: string) {
       gauge("ready", "1 while /readyz answers 200.", [], (it) => {
         it.set(gauges.ready() ? 1 : 0);
       });
+      gauge("pods_pending", "Pods of ours that wait for a node.", ["queue"], (it) => {
+        gauges.pendingPods().forEach(({ count }, queue) => {
+          it.set({ queue }, count);
+        });
+      });
+      gauge(
+        "oldest_pending_pod_seconds",
+        "Age of the pod that waits longest for a node; 0 for none.",
+        ["queue"],
+        (it) => {
+          gauges.pendingPods().forEach(({ oldestSeconds }, queue) => {
+            it.set({ queue }, oldestSeconds);
+          });
+        },
+      );
+      gauge("trouble", "1 while it lasts; /status says what it is and what to do.", ["part", "cause"], (it) => {
+        gauges.troubles().forEach(({ part, cause }) => {
+          it.set({ part, cause }, 1);
+        });
+      });
       const { buildkite } = gauges;
       if (buildkite === undefined) {
         return;
@@ -127,6 +169,16 @@ export function createMetrics(version: string) {
         (it) => {
           buildkite.queues().forEach(({ waiting }, queue) => {
             it.set({ queue }, waiting);
+          });
+        },
+      );
+      gauge(
+        "oldest_waiting_seconds",
+        "Age of the oldest scheduled job that waits at Buildkite, as last listed; 0 for none.",
+        ["queue"],
+        (it) => {
+          buildkite.queues().forEach(({ oldestSeconds }, queue) => {
+            it.set({ queue }, oldestSeconds);
           });
         },
       );

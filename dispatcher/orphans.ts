@@ -1,35 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { jobName, JOB_UUID, MANAGED_BY_LABEL, PROJECT } from "../components/contract";
-import { OURS, type AgentsNamespace } from "./agents-namespace";
+import type { AgentsNamespace } from "./agents-namespace";
 import type { JobsWatch } from "./jobs-watch";
-import type { KubernetesClient } from "./kubernetes/client";
-import { Informer } from "./kubernetes/informer";
-import type { MetadataOnly } from "./kubernetes/objects";
 import { messageOf, type Log } from "./log";
 import type { Metrics } from "./metrics";
-
-/** Set by the Job controller on every pod it makes; it stays when the owner reference is taken away. */
-const CONTROLLER_UID_LABEL = "batch.kubernetes.io/controller-uid";
-
-/** What memory holds of a pod. */
-interface SeenPod {
-  readonly name: string;
-  readonly uid: string;
-  readonly jobUuid: string;
-  /** Of the Job that made it. */
-  readonly jobUid: string | undefined;
-  readonly deleting: boolean;
-}
+import { jobUidOf, type PodsWatch, type SeenPod } from "./pods-watch";
 
 export interface OrphansOptions {
-  client: KubernetesClient;
   api: AgentsNamespace;
   jobs: JobsWatch;
+  pods: PodsWatch;
   metrics: Metrics;
   log: Log;
   /** Between two looks, in milliseconds. A pod is an orphan when two looks in a row say so. */
   intervalMs: number;
-  onError: (error: unknown) => void;
 }
 
 /**
@@ -40,30 +24,16 @@ export interface OrphansOptions {
  */
 export class Orphans {
   readonly #options: OrphansOptions;
-  readonly #informer: Informer<SeenPod, MetadataOnly>;
   #suspects = new Set<string>();
 
   constructor(options: OrphansOptions) {
     this.#options = options;
-    this.#informer = new Informer({
-      client: options.client,
-      path: options.api.podsPath,
-      query: OURS,
-      metadataOnly: true,
-      keep: seen,
-      onError: options.onError,
-    });
-  }
-
-  get lastContact(): number {
-    return this.#informer.lastContact;
   }
 
   /** Looks again and again until the signal. */
   async run(signal: AbortSignal): Promise<void> {
     const { intervalMs, log } = this.#options;
     try {
-      await this.#informer.start(signal);
       for (;;) {
         await sleep(intervalMs * (0.8 + Math.random() * 0.4), undefined, { signal });
         await this.#look(signal);
@@ -77,9 +47,9 @@ export class Orphans {
   }
 
   async #look(signal: AbortSignal): Promise<void> {
-    const { jobs, log } = this.#options;
+    const { jobs, pods, log } = this.#options;
     const suspects = new Set<string>();
-    for (const pod of jobs.synced ? this.#informer.list() : []) {
+    for (const pod of jobs.synced && pods.synced ? pods.list() : []) {
       if (pod.deleting || jobs.get(jobName(pod.jobUuid))?.uid === pod.jobUid) {
         continue;
       }
@@ -102,28 +72,18 @@ export class Orphans {
     if (live?.metadata.uid !== suspect.uid || live.metadata.labels?.[MANAGED_BY_LABEL] !== PROJECT) {
       return;
     }
-    const pod = seen(live);
-    if (pod.deleting || pod.jobUuid === "") {
+    const { name, uid, labels, deletionTimestamp } = live.metadata;
+    const uuid = labels[JOB_UUID] ?? "";
+    if (deletionTimestamp !== undefined || uuid === "") {
       return;
     }
-    const job = await api.readJob(jobName(pod.jobUuid), signal);
-    if (job !== undefined && job.metadata.uid === pod.jobUid) {
+    const job = await api.readJob(jobName(uuid), signal);
+    if (job !== undefined && job.metadata.uid === jobUidOf(live)) {
       return;
     }
-    if (await api.deletePod(pod.name, pod.uid, signal)) {
+    if (await api.deletePod(name, uid, signal)) {
       metrics.orphans.inc();
-      log.warn("orphaned pod deleted", { pod: pod.name, uuid: pod.jobUuid, why: "the Job that made it is gone" });
+      log.warn("orphaned pod deleted", { pod: name, uuid, why: "the Job that made it is gone" });
     }
   }
-}
-
-function seen({ metadata }: MetadataOnly): SeenPod {
-  const owner = (metadata.ownerReferences ?? []).find(({ kind, controller }) => kind === "Job" && controller === true);
-  return {
-    name: metadata.name,
-    uid: metadata.uid,
-    jobUuid: metadata.labels?.[JOB_UUID] ?? "",
-    jobUid: owner?.uid ?? metadata.labels?.[CONTROLLER_UID_LABEL],
-    deleting: metadata.deletionTimestamp !== undefined,
-  };
 }

@@ -15,6 +15,14 @@ export interface Patience {
   buildkiteLongestWaitMs: number;
   /** Between two looks for canceled builds. */
   canceledIntervalMs: number;
+  /** After a Job's end its agent's own word may still be on its way for so long. */
+  agentLostMs: number;
+  /** Between two looks for Jobs without a pod. */
+  podlessIntervalMs: number;
+  /** Between two looks for jobs that wait for long. */
+  longWaitsIntervalMs: number;
+  /** How long a job waits for its pod's start before a note says why. */
+  longWaitMs: number;
   /** Between two looks for pods that cannot start. */
   startFailuresIntervalMs: number;
   /** How long a pod may seem unable to start. */
@@ -23,6 +31,12 @@ export interface Patience {
   leftoverMs: number;
   /** Between two looks for orphaned pods. */
   orphansIntervalMs: number;
+  /** How long nothing may be heard of the API server before that is a trouble; its watches speak about once a minute. */
+  silentMs: number;
+  /** How long a watch may fail, and a job wait although slots are free, before that is a trouble. */
+  troubleAfterMs: number;
+  /** Between two looks for troubles. */
+  troublesIntervalMs: number;
   /** Serving on after the call to stop: for requests that were sent before the news had spread. */
   drainMs: number;
   /** After that, for what was acknowledged. */
@@ -36,10 +50,17 @@ export const PATIENCE: Readonly<Patience> = {
   answerWithinMs: 2000,
   buildkiteLongestWaitMs: 30_000,
   canceledIntervalMs: 5000,
+  agentLostMs: 30_000,
+  podlessIntervalMs: 15_000,
+  longWaitsIntervalMs: 15_000,
+  longWaitMs: 300_000,
   startFailuresIntervalMs: 10_000,
   startGraceMs: 30_000,
   leftoverMs: 30_000,
   orphansIntervalMs: 5000,
+  silentMs: 90_000,
+  troubleAfterMs: 30_000,
+  troublesIntervalMs: 5000,
   drainMs: 1000,
   finishMs: 20_000,
 };

@@ -55,7 +55,7 @@ export class Pursuit {
       if (typeof manifest === "string") {
         return this.#refused(held, manifest, true);
       }
-      await this.#options.api.createJob(manifest, this.#options.signal);
+      held.jobUid = await this.#options.api.createJob(manifest, this.#options.signal);
       return held.attempt === 1 ? "created" : "replaced";
     } catch (error) {
       if (failureOf(error).kind !== "exists") {
@@ -105,6 +105,8 @@ export class Pursuit {
       case "foreign":
         return "foreign";
       case "live":
+        // A create without an answer may have been the one that made it.
+        held.jobUid = held.waited.has("api_server") ? uid : undefined;
         return "exists";
       case "late-repeat":
         return "late_repeat";

@@ -4,6 +4,7 @@ import type { Dispatch } from "./dispatch";
 import type { JobsWatch } from "./jobs-watch";
 import type { DispatcherSettings } from "./settings";
 import type { Templates } from "./templates";
+import type { Trouble } from "./troubles";
 import type { WaitingRoom } from "./waiting-room";
 
 /** What {@link readStatus} looks at. */
@@ -24,6 +25,7 @@ export interface StatusSources {
   reconcile?: Reconcile;
   /** Whether a queue gets no more Jobs, because its last ones were all in vain. */
   isStopped?: (queueKey: string) => boolean;
+  troubles: () => Trouble[];
 }
 
 /** Why the process should get no webhooks just now; local matters only: an API server that is away is everybody's. */
@@ -43,6 +45,7 @@ export function readStatus(sources: StatusSources): Record<string, unknown> {
   return {
     ready: faults.length === 0,
     notReadyBecause: faults,
+    troubles: sources.troubles(),
     mode: settings.mode,
     version: sources.version,
     pod: sources.podName,

@@ -1,6 +1,6 @@
 import type { PodTemplateObject } from "../components/stamp";
 import type { AgentsNamespace } from "./agents-namespace";
-import { Informer, type KubernetesObject } from "./kubernetes/informer";
+import { Informer, type InformerFailure, type KubernetesObject } from "./kubernetes/informer";
 import type { KubernetesClient } from "./kubernetes/client";
 
 interface LiveRead {
@@ -48,6 +48,10 @@ export class Templates {
 
   get lastContact(): number {
     return this.#informer.lastContact;
+  }
+
+  get failure(): InformerFailure | undefined {
+    return this.#informer.failure;
   }
 
   /** Resolves once all were read for the first time. */

@@ -142,6 +142,7 @@ export class Webhook {
     const why = dispatch.holds(uuid) ? undefined : reconcile?.defer(route.key);
     if (why !== undefined) {
       metrics.decisions.inc({ queue: route.key, outcome: "deferred" });
+      metrics.deferred.inc({ queue: route.key, cause: why });
       log.info("job", { decision: "deferred", source: "webhook", uuid, queue: route.key, pipeline, why });
       return { status: 200, body: { job: jobName(uuid), outcome: "deferred" } };
     }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { LABEL_KEY, LABEL_VALUE } from "../components/argument-rules";
 import { ENDPOINT_RULE, isEndpoint } from "../components/buildkite-endpoint";
 import { IMAGE_ENTRIES } from "../components/images";
 
@@ -10,6 +11,10 @@ import { IMAGE_ENTRIES } from "../components/images";
 const DNS_LABEL = z
   .string()
   .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, "must be 1 to 63 lower-case letters, digits and dashes");
+const LABELS = z.record(
+  z.string().regex(LABEL_KEY, "must be a Kubernetes label key"),
+  z.string().regex(LABEL_VALUE, "must be a Kubernetes label value"),
+);
 const SECRET_KEY = z.strictObject({
   secret: z.string().meta({ description: "Name of a Secret in the agents' namespace." }),
   key: z.string().meta({ description: "Key inside it." }),
@@ -176,6 +181,18 @@ export const TABLE = z.strictObject({
     .meta({ description: `Stock Node image that runs the dispatcher. Default ${IMAGE_ENTRIES.node.tag}.` }),
   jobQuota: z.int().min(10).max(100_000).optional().meta({
     description: "The most Jobs there may be, finished ones included: a circuit breaker. Default 5000.",
+  }),
+  monitoring: z.boolean().optional().meta({
+    description: "Alert rules and a dashboard as ConfigMaps, and scrape annotations on the dispatcher. Default false.",
+  }),
+  monitoringNamespace: DNS_LABEL.optional().meta({
+    description: "Namespace of these ConfigMaps; it exists already. Default: the dispatcher's.",
+  }),
+  alertRulesLabels: LABELS.optional().meta({
+    description: 'What the sidecar of Prometheus looks for. Default `prometheus_rule: "1"`.',
+  }),
+  dashboardLabels: LABELS.optional().meta({
+    description: 'What the sidecar of Grafana looks for. Default `grafana_dashboard: "1"`.',
   }),
   protect: z.boolean().optional().meta({ description: "Protect the reserved address from deletion. Default false." }),
 });

@@ -26,6 +26,7 @@ export function dispatcherArgsOf(config: Configuration, exposure: Exposure): Web
     exposure,
     replicas: config.dispatcherReplicas,
     nodeImage: config.nodeImage,
+    scrapeAnnotations: config.monitoring,
   };
 }
 

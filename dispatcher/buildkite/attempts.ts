@@ -1,6 +1,7 @@
 import { jobName } from "../../components/contract";
 import type { HeldJob } from "../held-job";
 import type { Log } from "../log";
+import type { Metrics } from "../metrics";
 import type { Outcome } from "../work";
 import type { Report } from "./report";
 
@@ -11,6 +12,7 @@ export interface AttemptsOptions {
   report: Pick<Report, "giveUp">;
   /** Of the agents, for the command in the words. */
   namespace: string;
+  metrics: Pick<Metrics, "givenUp">;
   log: Log;
 }
 
@@ -47,10 +49,11 @@ export class Attempts {
       return;
     }
     if (outcome === "refused" && refusedForGood) {
-      this.#giveUp(uuid, queue, `Kubernetes refuses the build's pod: ${refusal ?? "without a reason"}`);
+      this.#giveUp("refused", uuid, queue, `Kubernetes refuses the build's pod: ${refusal ?? "without a reason"}`);
     } else if (outcome === "exhausted") {
       const look = `kubectl -n ${this.#options.namespace} describe job ${jobName(uuid)}`;
       this.#giveUp(
+        "exhausted",
         uuid,
         queue,
         `${attempt} pods in a row ended before an agent took this job. Most often the agent token is wrong, or of another cluster. See: ${look}`,
@@ -59,8 +62,9 @@ export class Attempts {
     }
   }
 
-  #giveUp(uuid: string, queue: string, cause: string): void {
+  #giveUp(outcome: "refused" | "exhausted", uuid: string, queue: string, cause: string): void {
     void this.#options.report.giveUp(uuid, cause).then((reported) => {
+      this.#options.metrics.givenUp.inc({ queue, cause: outcome, reported });
       this.#options.log.info("job given up", { uuid, queue, cause, reported });
     });
   }

@@ -8,6 +8,7 @@ import type { Pod } from "../kubernetes/objects";
 import { messageOf, type Log } from "../log";
 import type { Metrics } from "../metrics";
 import type { QueueRoute } from "../settings";
+import type { AgentLost } from "./agent-lost";
 import { standingOf } from "./job-state";
 import type { StacksClient } from "./stacks-client";
 
@@ -18,6 +19,10 @@ export interface CanceledOptions {
   queues: readonly QueueRoute[];
   metrics: Pick<Metrics, "canceled">;
   log: Log;
+  /** Asked about in the same call. */
+  agentLost: Pick<AgentLost, "suspects" | "taken" | "keep" | "judge">;
+  /** The Job of that uid is about to be deleted. */
+  onEnding: (jobUid: string, why: string) => void;
   /** An agent has taken a job of that queue. */
   onTaken: (queueKey: string) => void;
   /** Between two looks; a fifth more or less each time. */
@@ -73,15 +78,19 @@ export class Canceled {
   }
 
   async #look(signal: AbortSignal): Promise<void> {
-    const { client, jobs, log, onTaken } = this.#options;
+    const { client, jobs, log, onTaken, agentLost } = this.#options;
     const live = jobs.live().filter(({ queue }) => this.#queues.has(queue));
-    const states = live.length === 0 ? undefined : await client.getStates(live.map(uuidOf), signal);
+    const ended = agentLost.suspects();
+    agentLost.keep(live);
+    const asked = [...live, ...ended].map(uuidOf);
+    const states = asked.length === 0 ? undefined : await client.getStates(asked, signal);
     const overSince = new Map<string, number>();
     for (const job of live) {
       const state = states?.get(uuidOf(job));
       const standing = standingOf(state);
       if (standing === "with-agent") {
         onTaken(this.#queues.get(job.queue) ?? "");
+        agentLost.taken(job.uid);
       }
       if (state === undefined || (standing !== "over" && standing !== "ending")) {
         continue;
@@ -96,10 +105,14 @@ export class Canceled {
       }
     }
     this.#overSince = overSince;
+    // After those whose node may go the sooner.
+    for (const job of ended) {
+      await agentLost.judge(job, states?.get(uuidOf(job)), signal);
+    }
   }
 
   async #end({ name, uid }: SeenJob, state: string, overMs: number, signal: AbortSignal): Promise<void> {
-    const { api, metrics, log, leftoverMs } = this.#options;
+    const { api, metrics, log, leftoverMs, onEnding } = this.#options;
     const live = await api.readJob(name, signal);
     if (live?.metadata.uid !== uid || live.metadata.deletionTimestamp !== undefined || isFinished(live)) {
       return;
@@ -112,8 +125,9 @@ export class Canceled {
     if (!atOnce && overMs < Math.max(0, ...graceSeconds) * 1000 + leftoverMs) {
       return;
     }
+    const when = atOnce ? "before_start" : "left_over";
+    onEnding(uid, `canceled_${when}`);
     if (await api.deleteJob(name, uid, signal)) {
-      const when = atOnce ? "before_start" : "left_over";
       metrics.canceled.inc({ when });
       log.info("Job deleted", {
         ...{ job: name, uuid: uuidOf({ name }), state, when },

@@ -16,6 +16,11 @@ export class BuildkiteHealth {
     return this.#trouble?.cause === "token_refused";
   }
 
+  /** What is wrong, and since when, in milliseconds since 1970; `undefined` for nothing. */
+  get trouble(): { cause: "token_refused" | "unavailable"; since: number; error: string } | undefined {
+    return this.#trouble;
+  }
+
   get available(): boolean {
     return this.#trouble === undefined;
   }

@@ -5,9 +5,15 @@ import type { Log } from "../log";
 import type { BuildkiteGauges, Metrics } from "../metrics";
 import type { Patience } from "../patience";
 import type { QueueRoute, ReconcileSettings } from "../settings";
+import type { BuildkiteSources } from "../trouble-sources";
+import type { PodsWatch } from "../pods-watch";
+import type { Stories } from "../stories";
+import { AgentLost } from "./agent-lost";
 import { Attempts } from "./attempts";
 import type { Buildkite } from "./buildkite";
 import { Canceled } from "./canceled";
+import { LongWaits } from "./long-waits";
+import { PodlessJobs } from "./podless-jobs";
 import { Reconcile } from "./reconcile";
 import { Report } from "./report";
 import { StartFailures } from "./start-failures";
@@ -22,6 +28,8 @@ export interface BuildkiteLoopsOptions {
   api: AgentsNamespace;
   dispatch: Dispatch;
   jobs: JobsWatch;
+  pods: PodsWatch;
+  stories: Pick<Stories, "because" | "has">;
   metrics: Metrics;
   log: Log;
   patience: Patience;
@@ -35,13 +43,15 @@ export class BuildkiteLoops {
   readonly attempts: Attempts;
   readonly #canceled: Canceled;
   readonly #startFailures: StartFailures;
+  readonly #podlessJobs: PodlessJobs;
+  readonly #longWaits: LongWaits;
   readonly #options: BuildkiteLoopsOptions;
 
   constructor(options: BuildkiteLoopsOptions) {
-    const { buildkite, settings, queues, api, dispatch, jobs, metrics, log, patience, ready } = options;
+    const { buildkite, settings, queues, api, dispatch, jobs, pods, stories, metrics, log, patience, ready } = options;
     const { client, health, states } = buildkite;
     const report = new Report(client, states, log, options.signal);
-    this.attempts = new Attempts({ report, namespace: options.namespace, log });
+    this.attempts = new Attempts({ report, namespace: options.namespace, metrics, log });
     this.#options = options;
     this.reconcile = new Reconcile({
       ...{ client, health, queues, dispatch, jobs, log, ready },
@@ -50,8 +60,13 @@ export class BuildkiteLoops {
       intervalMs: settings.intervalSeconds * 1000,
       longestWaitMs: patience.buildkiteLongestWaitMs,
     });
+    const onEnding = (jobUid: string, why: string): void => {
+      stories.because(jobUid, why);
+    };
+    const { aside } = this.reconcile;
+    const agentLost = new AgentLost({ api, jobs, report, queues, metrics, log, afterMs: patience.agentLostMs });
     this.#canceled = new Canceled({
-      ...{ client, api, jobs, queues, metrics, log },
+      ...{ client, api, jobs, queues, metrics, log, agentLost, onEnding },
       intervalMs: patience.canceledIntervalMs,
       leftoverMs: patience.leftoverMs,
       onTaken: (key) => {
@@ -59,15 +74,42 @@ export class BuildkiteLoops {
       },
     });
     this.#startFailures = new StartFailures({
-      ...{ api, report, aside: this.reconcile.aside, queues, metrics, log },
+      ...{ api, report, aside, queues, metrics, log, onEnding },
       intervalMs: patience.startFailuresIntervalMs,
       graceMs: patience.startGraceMs,
+    });
+    this.#podlessJobs = new PodlessJobs({
+      ...{ api, jobs, pods, report, aside, queues, metrics, log, onEnding },
+      intervalMs: patience.podlessIntervalMs,
+      afterMs: patience.refusalLimitMs,
+      noteAfterMs: patience.longWaitMs,
+    });
+    this.#longWaits = new LongWaits({
+      ...{ api, pods, dispatch, report, queues, log },
+      isOurs: (jobUid) => stories.has(jobUid),
+      intervalMs: patience.longWaitsIntervalMs,
+      afterMs: patience.longWaitMs,
     });
   }
 
   /** Runs them until the signal; each ends early only with an error. */
   run(signal: AbortSignal): Promise<void>[] {
-    return [this.reconcile.run(signal), this.#canceled.run(signal), this.#startFailures.run(signal)];
+    const { reconcile } = this;
+    const looks = [this.#canceled, this.#startFailures, this.#podlessJobs, this.#longWaits];
+    return [reconcile, ...looks].map((loop) => loop.run(signal));
+  }
+
+  get troubleSources(): BuildkiteSources {
+    const { queues, settings, buildkite } = this.#options;
+    const { reconcile, attempts } = this;
+    return {
+      ...{ health: buildkite.health, intervalMs: settings.intervalSeconds * 1000 },
+      queues: queues.map(({ key }) => key),
+      listedAt: () => reconcile.listedAt,
+      slots: () => reconcile.slots(),
+      view: (key) => reconcile.view(key),
+      isStopped: (key) => attempts.isStopped(key),
+    };
   }
 
   get gauges(): BuildkiteGauges {

@@ -41,8 +41,20 @@ interface QueueView {
   /** Scheduled there, but taken by no served queue. */
   notServed: number;
   waiting: WaitingJobs;
+  /** When the oldest of those without a Job was scheduled that are held here or were tried in vain; Infinity for none. */
+  oldestResting: number;
   /** By `performance.now()`. */
   listedAt: number;
+}
+
+/** The same, for others. */
+export interface ListedQueue {
+  paused: boolean;
+  /** Jobs that wait for a slot. */
+  waiting: number;
+  /** Age of the oldest job without a Job, those held here and those tried in vain among them; 0 for none. */
+  oldestSeconds: number;
+  notServed: number;
 }
 
 /** Between two lists that were asked for early. */
@@ -70,10 +82,16 @@ export class Reconcile {
     return this.#listedAt;
   }
 
-  /** By queue key; `undefined` before its first list. */
-  view(key: string): { paused: boolean; waiting: number; notServed: number } | undefined {
+  /** How it stands with a queue, by its key; `undefined` before its first list. */
+  view(key: string): ListedQueue | undefined {
     const view = this.#views.get(key);
-    return view && { paused: view.paused, waiting: view.waiting.count, notServed: view.notServed };
+    if (view === undefined) {
+      return undefined;
+    }
+    const { paused, waiting, notServed } = view;
+    const oldest = Math.min(waiting.oldestScheduledAt ?? Infinity, view.oldestResting);
+    const oldestSeconds = Math.max((Date.now() - oldest) / 1000, 0);
+    return { paused, waiting: waiting.count, oldestSeconds, notServed };
   }
 
   /** How many Jobs may be added just now; less than 0 where the other replica was quicker. */
@@ -205,10 +223,11 @@ export class Reconcile {
   }
 
   async #listQueue(queue: QueueRoute, signal: AbortSignal): Promise<void> {
-    const { client, queues, inFlight } = this.#options;
+    const { client, queues, inFlight, jobs } = this.#options;
     const waiting = new WaitingJobs(Math.max(inFlight, 500));
     let paused = false;
     let notServed = 0;
+    let oldestResting = Infinity;
     for await (const page of client.listScheduledJobs(queue.key, signal)) {
       paused ||= page.paused;
       for (const { uuid, agentQueryRules, pipeline, priority, scheduledAt } of page.jobs) {
@@ -218,11 +237,13 @@ export class Reconcile {
           notServed++;
         } else if (this.#isFree(uuid)) {
           waiting.add({ uuid, route, pipeline, priority, scheduledAt });
+        } else if (!jobs.isLive(jobName(uuid))) {
+          oldestResting = Math.min(oldestResting, scheduledAt ?? Infinity);
         }
       }
     }
     waiting.seal();
-    this.#views.set(queue.key, { paused, notServed, waiting, listedAt: performance.now() });
+    this.#views.set(queue.key, { paused, notServed, waiting, oldestResting, listedAt: performance.now() });
   }
 
   /** Whether the job has no Job yet, as far as we know, and is not left alone. */

@@ -1,4 +1,4 @@
-import type { ContainerStatus, Pod } from "../kubernetes/objects";
+import type { ContainerStatus, KubernetesEvent, Pod } from "../kubernetes/objects";
 
 /** Why a pod that has its node does not start. */
 export interface StartFailure {
@@ -30,6 +30,15 @@ export function startFailureOf({ status }: Pod): StartFailure | undefined {
     }
   }
   return undefined;
+}
+
+/** The failure's words, with what the newest event of the failed pull or start adds to them. */
+export function withEvents({ words }: StartFailure, newestFirst: readonly KubernetesEvent[]): string {
+  const said = newestFirst
+    .filter(({ reason, message = "" }) => reason === "Failed" && !/^Error: \w+$/.test(message))
+    .map(({ message = "" }) => message.slice(0, 1000))
+    .find((message) => message !== "");
+  return said === undefined || words.includes(said) ? words : `${words}. The node says: ${said}`;
 }
 
 function failureOf({ name, image, state }: ContainerStatus): StartFailure | undefined {

@@ -10,16 +10,19 @@ import type { Metrics } from "../metrics";
 import type { QueueRoute } from "../settings";
 import type { Report } from "./report";
 import type { SetAside } from "./set-aside";
-import { startFailureOf, type StartFailure } from "./start-failure";
+import { GONE_WITHIN_MS, removeJob } from "./removal";
+import { startFailureOf, withEvents, type StartFailure } from "./start-failure";
 
 export interface StartFailuresOptions {
-  api: Pick<AgentsNamespace, "startingPods" | "podsOf" | "readJob" | "deleteJob">;
+  api: Pick<AgentsNamespace, "startingPods" | "podsOf" | "readJob" | "deleteJob" | "eventsOf">;
   report: Report;
   /** So that the loop does not dispatch the job again before Buildkite has been told. */
   aside: SetAside;
   queues: readonly QueueRoute[];
-  metrics: Pick<Metrics, "startFailures">;
+  metrics: Pick<Metrics, "startFailures" | "givenUp">;
   log: Log;
+  /** The Job of that uid is about to be deleted. */
+  onEnding: (jobUid: string, why: string) => void;
   /** Between two looks; a fifth more or less each time. */
   intervalMs: number;
   /** A cause that may heal is given so long. */
@@ -30,8 +33,6 @@ export interface StartFailuresOptions {
 const SEEN_MS = 60_000;
 /** Pods given up at one time. */
 const WIDTH = 8;
-/** The longest wait for a deleted pod to be gone; containers that never started need none. */
-const GONE_WITHIN_MS = 120_000;
 
 /**
  * Gives up pods that cannot start and tells Buildkite why: without that the build would wait for its deadline, and then
@@ -39,7 +40,8 @@ const GONE_WITHIN_MS = 120_000;
  */
 export class StartFailures {
   readonly #options: StartFailuresOptions;
-  readonly #queues: ReadonlySet<string>;
+  /** Keys by label. */
+  readonly #queues: ReadonlyMap<string, string>;
   readonly #gate = new Gate(WIDTH);
   readonly #inHand = new Set<string>();
   /** By the pod's uid: since when it is seen not to start, by `performance.now()`. */
@@ -48,7 +50,7 @@ export class StartFailures {
   constructor(options: StartFailuresOptions) {
     this.#options = options;
     const acquiring = options.queues.filter(({ agentMode }) => agentMode === "acquire");
-    this.#queues = new Set(acquiring.map(({ key }) => labelValue(key)));
+    this.#queues = new Map(acquiring.map(({ key }) => [labelValue(key), key]));
   }
 
   /** Looks again and again until the signal. */
@@ -105,7 +107,7 @@ export class StartFailures {
   }
 
   async #giveUp({ metadata: suspect }: Pod, signal: AbortSignal): Promise<void> {
-    const { api, aside, report, metrics, log } = this.#options;
+    const { api, aside, report, metrics, log, onEnding } = this.#options;
     const uuid = suspect.labels?.[JOB_UUID] ?? "";
     const name = jobName(uuid);
     const isIt = ({ metadata }: Pod): boolean => metadata.uid === suspect.uid;
@@ -117,19 +119,26 @@ export class StartFailures {
       return;
     }
     aside.add(uuid, GONE_WITHIN_MS + SEEN_MS);
-    if (!(await api.deleteJob(name, job.metadata.uid, signal))) {
+    const words = await this.#words(failure, suspect.uid, signal);
+    onEnding(job.metadata.uid, words);
+    if (!(await removeJob(api, name, job.metadata.uid, signal))) {
       return;
     }
-    const deadline = performance.now() + GONE_WITHIN_MS;
-    while ((await api.podsOf(name, signal)).some(isIt)) {
-      if (performance.now() > deadline) {
-        throw new Error(`pod ${suspect.name} is still there ${GONE_WITHIN_MS / 1000} s after its Job was deleted`);
-      }
-      await sleep(250, undefined, { signal });
-    }
-    const reported = await report.giveUp(uuid, failure.words);
+    const reported = await report.giveUp(uuid, words);
     metrics.startFailures.inc({ cause: failure.reason });
-    log.error("pod could not start", { uuid, pod: suspect.name, cause: failure.reason, why: failure.words, reported });
+    const queue = this.#queues.get(suspect.labels?.[QUEUE_LABEL] ?? "") ?? "";
+    metrics.givenUp.inc({ queue, cause: "start_failure", reported });
+    log.error("pod could not start", { uuid, pod: suspect.name, cause: failure.reason, why: words, reported });
+  }
+
+  /** The kubelet's events say why, where the container's status only says that it waits. */
+  async #words(failure: StartFailure, podUid: string, signal: AbortSignal): Promise<string> {
+    try {
+      return withEvents(failure, await this.#options.api.eventsOf(podUid, signal));
+    } catch {
+      signal.throwIfAborted();
+      return failure.words;
+    }
   }
 }
 

@@ -29,6 +29,7 @@ export class WaitingJobs {
   /** The first is last, where it is cheap to take. */
   #jobs: Candidate[] = [];
   #beyond = 0;
+  #oldest = Infinity;
 
   constructor(most: number) {
     this.#most = most;
@@ -44,7 +45,13 @@ export class WaitingJobs {
     return this.#jobs.length === 0 && this.#beyond > 0;
   }
 
+  /** When the oldest of all that were added was scheduled, in milliseconds since 1970; `undefined` where none waits. */
+  get oldestScheduledAt(): number | undefined {
+    return this.count === 0 || this.#oldest === Infinity ? undefined : this.#oldest;
+  }
+
   add(job: Candidate): void {
+    this.#oldest = Math.min(this.#oldest, job.scheduledAt ?? Infinity);
     this.#jobs.push(job);
     if (this.#jobs.length >= 2 * this.#most) {
       this.#order();

@@ -39,6 +39,8 @@ export interface WatchOptions {
   query?: Query;
   /** Default `application/json`. */
   accept?: string;
+  /** The server has accepted the watch; it may be long until the first event. */
+  onOpen?: () => void;
   signal?: AbortSignal;
 }
 
@@ -149,6 +151,7 @@ export class KubernetesClient {
         const retryAfter = response.headers["retry-after"];
         throw new KubernetesError(`watch ${path}`, response.statusCode ?? 0, statusOf(text), retryAfter);
       }
+      options.onOpen?.();
       for await (const line of readLines(response)) {
         yield JSON.parse(line) as WatchEvent<T>;
       }

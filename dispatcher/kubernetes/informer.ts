@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { KubernetesError, type KubernetesClient, type KubernetesStatus, type Query } from "./client";
+import { messageOf } from "../log";
 import { METADATA_LIST_ONLY, METADATA_ONLY } from "./objects";
 
 /** What every object that is listed has. */
@@ -23,7 +24,7 @@ export interface InformerOptions<Kept, Watched extends KubernetesObject> {
   onChange?: (kind: ChangeKind, kept: Kept, previous: Kept | undefined) => void;
   /** A list or watch failed; it is tried again by itself. */
   onError?: (error: unknown) => void;
-  /** Objects per page of the list; default 500. */
+  /** Objects per page of the list; default 100: pages are the most that a list needs of memory. */
   pageSize?: number;
 }
 
@@ -37,6 +38,12 @@ interface Entry<Kept> {
   resourceVersion: string | undefined;
 }
 
+/** Milliseconds since 1970, and what the last try said. */
+export interface InformerFailure {
+  since: number;
+  error: string;
+}
+
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 15_000;
 
@@ -47,6 +54,7 @@ export class Informer<Kept, Watched extends KubernetesObject = KubernetesObject>
   #entries = new Map<string, Entry<Kept>>();
   #synced = false;
   #lastContact = 0;
+  #failure: InformerFailure | undefined;
   #resourceVersion: string | undefined;
 
   constructor(options: InformerOptions<Kept, Watched>) {
@@ -61,6 +69,11 @@ export class Informer<Kept, Watched extends KubernetesObject = KubernetesObject>
   /** When the API server last told us anything, in milliseconds since 1970; 0 before the first time. */
   get lastContact(): number {
     return this.#lastContact;
+  }
+
+  /** Since when lists and watches fail, and why; `undefined` while they do not. */
+  get failure(): InformerFailure | undefined {
+    return this.#failure;
   }
 
   list(): Kept[] {
@@ -117,6 +130,7 @@ export class Informer<Kept, Watched extends KubernetesObject = KubernetesObject>
             this.#resourceVersion = undefined;
           }
         }
+        this.#failure = { since: this.#failure?.since ?? Date.now(), error: messageOf(error) };
         this.#options.onError?.(error);
       }
       // A watch that lasted was healthy: the server ends every watch after some minutes.
@@ -127,29 +141,30 @@ export class Informer<Kept, Watched extends KubernetesObject = KubernetesObject>
   }
 
   async #relist(signal: AbortSignal): Promise<void> {
-    const { client, path, query, metadataOnly, pageSize = 500 } = this.#options;
+    const { client, path, query, metadataOnly, pageSize = 100 } = this.#options;
     const accept = metadataOnly === true ? METADATA_LIST_ONLY : undefined;
-    const found = new Map<string, Watched>();
+    // Of each page only what memory is to hold: thousands of whole objects at once are more than there is room for.
+    const found = new Map<string, Entry<Kept>>();
     let page: string | undefined;
     let resourceVersion: string;
     do {
       const options = { query: { ...query, limit: pageSize, continue: page }, accept, signal };
       const list = await client.request<List<Watched>>("GET", path, options);
       for (const object of list.items ?? []) {
-        found.set(keyOf(object), object);
+        found.set(keyOf(object), this.#entryOf(object));
       }
       resourceVersion = list.metadata.resourceVersion;
       page = list.metadata.continue === "" ? undefined : list.metadata.continue;
-      this.#lastContact = Date.now();
+      this.#healthy();
     } while (page !== undefined);
     for (const [key, entry] of [...this.#entries]) {
       if (!found.has(key)) {
         this.#forget(key, entry.kept);
       }
     }
-    for (const object of found.values()) {
-      this.#put(object);
-    }
+    found.forEach((entry, key) => {
+      this.#put(key, entry);
+    });
     this.#resourceVersion = resourceVersion;
   }
 
@@ -163,6 +178,9 @@ export class Informer<Kept, Watched extends KubernetesObject = KubernetesObject>
         timeoutSeconds: 240 + Math.floor(Math.random() * 60),
       },
       accept: metadataOnly === true ? METADATA_ONLY : undefined,
+      onOpen: () => {
+        this.#healthy();
+      },
       signal,
     });
     for await (const { type, object } of events) {
@@ -176,22 +194,28 @@ export class Informer<Kept, Watched extends KubernetesObject = KubernetesObject>
       if (type === "DELETED") {
         this.#forget(keyOf(object), this.#options.keep(object));
       } else if (type !== "BOOKMARK") {
-        this.#put(object);
+        this.#put(keyOf(object), this.#entryOf(object));
       }
       this.#resourceVersion = object.metadata.resourceVersion;
     }
   }
 
-  #put(object: Watched): void {
-    const key = keyOf(object);
+  #entryOf(object: Watched): Entry<Kept> {
+    return { kept: this.#options.keep(object), resourceVersion: object.metadata.resourceVersion };
+  }
+
+  #put(key: string, entry: Entry<Kept>): void {
     const previous = this.#entries.get(key);
-    const { resourceVersion } = object.metadata;
-    if (previous !== undefined && previous.resourceVersion === resourceVersion) {
+    if (previous !== undefined && previous.resourceVersion === entry.resourceVersion) {
       return;
     }
-    const kept = this.#options.keep(object);
-    this.#entries.set(key, { kept, resourceVersion });
-    this.#options.onChange?.(previous === undefined ? "added" : "modified", kept, previous?.kept);
+    this.#entries.set(key, entry);
+    this.#options.onChange?.(previous === undefined ? "added" : "modified", entry.kept, previous?.kept);
+  }
+
+  #healthy(): void {
+    this.#lastContact = Date.now();
+    this.#failure = undefined;
   }
 
   #forget(key: string, kept: Kept): void {

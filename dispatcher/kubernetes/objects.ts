@@ -1,12 +1,18 @@
 /** The fields that are read of a batch/v1 Job. */
 export interface Job {
   metadata: ObjectMeta;
-  status?: { completionTime?: string; conditions?: JobCondition[] | null };
+  spec?: { template?: { spec?: unknown } };
+  status?: { completionTime?: string; conditions?: Condition[] | null };
 }
 
-export interface JobCondition {
+/** Of a Job or a pod. */
+export interface Condition {
   type: string;
   status: string;
+  /** A word for machines. */
+  reason?: string;
+  /** For a person. */
+  message?: string;
   lastTransitionTime?: string;
 }
 
@@ -16,6 +22,7 @@ export interface ObjectMeta {
   namespace?: string;
   uid: string;
   resourceVersion?: string;
+  creationTimestamp?: string;
   deletionTimestamp?: string;
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
@@ -33,6 +40,10 @@ export interface Pod {
   spec?: { nodeName?: string; terminationGracePeriodSeconds?: number };
   status?: {
     phase?: string;
+    /** For example `Evicted`, `DeadlineExceeded`. */
+    reason?: string;
+    message?: string;
+    conditions?: Condition[] | null;
     initContainerStatuses?: ContainerStatus[] | null;
     containerStatuses?: ContainerStatus[] | null;
   };
@@ -48,8 +59,19 @@ export interface ContainerStatus {
 /** One of the three is there. */
 export interface ContainerState {
   waiting?: { reason?: string; message?: string };
-  running?: object;
-  terminated?: object;
+  running?: { startedAt?: string };
+  terminated?: { exitCode?: number; reason?: string; startedAt?: string; finishedAt?: string };
+}
+
+/** The fields that are read of a core/v1 Event. */
+export interface KubernetesEvent {
+  metadata: { creationTimestamp?: string };
+  /** For example `FailedCreate`. */
+  reason?: string;
+  message?: string;
+  lastTimestamp?: string | null;
+  eventTime?: string | null;
+  series?: { lastObservedTime?: string } | null;
 }
 
 /** An object of which only the metadata is known. */

@@ -87,7 +87,9 @@ export async function runBench(
     };
     const rawTask = (): Task => {
       const uuid = randomUUID();
-      return () => api.createJob(manifest(uuid), signal);
+      return async () => {
+        await api.createJob(manifest(uuid), signal);
+      };
     };
     const tasks = (make: () => Task, count: number): Task[] => Array.from({ length: count }, make);
     const run = (count: number, block: number) =>

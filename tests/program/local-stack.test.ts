@@ -55,6 +55,19 @@ describe("the committed local stack, under the ordinary pulumi command", functio
     assert.match(result.stdout, /Stack local runs 3 images by tag, without a digest/);
   });
 
+  it("gains alert rules and a dashboard where monitoring is on, and nothing else", async () => {
+    await project.setConfig({ [`${OWN}monitoring`]: "true" });
+    const result = await project.preview();
+    await project.setConfig({ [`${OWN}monitoring`]: "false" });
+    assert.equal(result.ok, true, result.stdout + result.stderr);
+    assert.equal(result.changes["create"], 27 + 3);
+    const named = result.resources.map(({ type }) => type.split("$").at(-1) ?? "");
+    assert.ok(
+      named.some((type) => type.endsWith("DispatcherMonitoring")),
+      named.join(),
+    );
+  });
+
   it("never takes whatever context happens to be current", async () => {
     await project.setConfig({ [`${OWN}context`]: "another-cluster" });
     const result = await project.preview();

@@ -141,6 +141,21 @@ describe("the stack configuration", () => {
       /^gitHttpsCredentials and gitSshKey are both set/,
     ],
     [
+      "labels for a sidecar that is given nothing",
+      { ...GKE, dashboardLabels: '{"grafana_dashboard":"1"}' },
+      /^dashboardLabels is for monitoring true, but monitoring is false: remove dashboardLabels or change the other/,
+    ],
+    [
+      "a label that Kubernetes refuses",
+      { ...GKE, monitoring: "true", alertRulesLabels: '{"prometheus_rule":"yes, please"}' },
+      /^alertRulesLabels\.prometheus_rule must be a Kubernetes label value, got "yes, please"/,
+    ],
+    [
+      "alert rules among the builds",
+      { ...GKE, monitoring: "true", agentsNamespace: "ci", monitoringNamespace: "ci" },
+      /^monitoringNamespace and agentsNamespace are both ci/,
+    ],
+    [
       "one namespace for everything",
       { ...GKE, agentsNamespace: "ci", dispatcherNamespace: "ci" },
       /are both ci: build pods are privileged/,
@@ -156,6 +171,11 @@ describe("the stack configuration", () => {
 
   it("allows a GKE context where that is said", () => {
     assert.deepEqual(faults({ ...LOCAL, context: "gke_a_b_c", allowGkeContext: "true" }, undefined), []);
+  });
+
+  it("takes monitoring with all that belongs to it", () => {
+    const labels = { alertRulesLabels: '{"rules":"1"}', dashboardLabels: '{"boards":""}' };
+    assert.deepEqual(faults({ ...GKE, monitoring: "true", monitoringNamespace: "monitoring", ...labels }), []);
   });
 
   it("asks for the project", () => {

@@ -4,6 +4,7 @@ import { Attempts, MOST_EXHAUSTED } from "../../dispatcher/buildkite/attempts";
 import { Report } from "../../dispatcher/buildkite/report";
 import { HeldJob } from "../../dispatcher/held-job";
 import { createLog } from "../../dispatcher/log";
+import { createMetrics } from "../../dispatcher/metrics";
 
 const UNTIL_STOP = new AbortController().signal;
 
@@ -31,6 +32,7 @@ describe("jobs for which another pod would not help", () => {
         },
       },
       namespace: "agents",
+      metrics: createMetrics("test"),
       log: createLog((line) => lines.push(JSON.parse(line) as Record<string, unknown>)),
     });
   });
@@ -119,6 +121,52 @@ describe("a report to Buildkite", () => {
       assert.equal(await giveUp(state), "unneeded");
       assert.deepEqual(calls, []);
     }
+  });
+
+  it("of a lost agent: finishes the job, where Buildkite refuses that writes a note, and neither where it is over", async () => {
+    const lost = async (states: string[], taken: boolean): Promise<string[]> => {
+      const calls: string[] = [];
+      const call = (name: string, answer: boolean) => () => {
+        calls.push(name);
+        return Promise.resolve(answer);
+      };
+      const report = new Report(
+        { finish: call("finish", taken), notify: call("notify", true) },
+        { ask: () => Promise.resolve(states.shift()) },
+        createLog(() => undefined),
+        UNTIL_STOP,
+      );
+      return [await report.agentLost("j", "why"), ...calls];
+    };
+    assert.deepEqual(await lost(["running"], true), ["finished", "finish"]);
+    assert.deepEqual(await lost(["running", "running"], false), ["noted", "finish", "notify"]);
+    assert.deepEqual(await lost(["running", "finished"], false), ["unneeded", "finish"]);
+    for (const state of ["finished", "canceling", "scheduled", "half_asleep"]) {
+      assert.deepEqual(await lost([state], true), ["unneeded"]);
+    }
+  });
+
+  it("notes a wait beside a job that waits, and beside no other", async () => {
+    const calls: string[] = [];
+    const client = {
+      finish: () => assert.fail("a wait is no failure"),
+      notify: (_: string, words: string) => {
+        calls.push(words);
+        return Promise.resolve(true);
+      },
+    };
+    const noted = (state: string): Promise<string> =>
+      new Report(
+        client,
+        { ask: () => Promise.resolve(state) },
+        createLog(() => undefined),
+        UNTIL_STOP,
+      ).note("j", "waits");
+    assert.deepEqual(
+      [await noted("scheduled"), await noted("running"), await noted("canceled")],
+      ["noted", "unneeded", "unneeded"],
+    );
+    assert.deepEqual(calls, ["waits"]);
   });
 
   it("leaves the job as it is when Buildkite cannot be asked", async () => {

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { KubernetesClient, KubernetesError } from "../../dispatcher/kubernetes/client";
 import { Informer } from "../../dispatcher/kubernetes/informer";
+import { until } from "../support/until";
 
 /** What an API server would answer, a request at a time. */
 type Script = (url: URL, response: http.ServerResponse, request: http.IncomingMessage) => void;
@@ -221,6 +222,29 @@ describe("the informer", () => {
     assert.equal(informer.synced, false);
     await started;
     assert.deepEqual([informer.synced, tries, informer.list()], [true, 3, ["a@1"]]);
+  });
+
+  it("says since when it fails and why, and no longer once it is well", async () => {
+    let refuse = true;
+    script = (url, response) => {
+      if (refuse) {
+        response.writeHead(403).end();
+      } else if (url.searchParams.has("watch")) {
+        response.flushHeaders();
+      } else {
+        list(response, [], "5");
+      }
+    };
+    const began = Date.now();
+    const started = informer.start();
+    const failure = await until("the failure", () => informer.failure);
+    assert.ok(failure.since >= began && failure.since <= Date.now());
+    assert.match(failure.error, /403/);
+    await until("another try", () => informer.failure !== failure);
+    assert.equal(informer.failure?.since, failure.since);
+    refuse = false;
+    await started;
+    await until("health", () => informer.failure === undefined);
   });
 
   it("ends when it is stopped before that", async () => {

@@ -23,6 +23,13 @@ const NAMES = [
   "buildkite_dispatcher_queue_paused",
   "buildkite_dispatcher_queue_stopped",
   "buildkite_dispatcher_ready",
+  "buildkite_dispatcher_trouble",
+  "buildkite_dispatcher_pods_pending",
+  "buildkite_dispatcher_oldest_pending_pod_seconds",
+  "buildkite_dispatcher_oldest_waiting_seconds",
+  "buildkite_dispatcher_job_phase_seconds",
+  "buildkite_dispatcher_given_up_total",
+  "buildkite_dispatcher_deferred_total",
   "buildkite_dispatcher_runnable_to_job_seconds",
   "buildkite_dispatcher_start_failures_total",
   "buildkite_dispatcher_waiting_at_buildkite",
@@ -42,9 +49,11 @@ describe("the metrics", () => {
     bufferSize: 1000,
     lastContact: () => 2000,
     ready: () => true,
+    pendingPods: () => new Map([["k8s", { count: 2, oldestSeconds: 60 }]]),
+    troubles: () => [{ part: "buildkite", cause: "list_stale" }],
     buildkite: {
       cap: 4,
-      queues: () => new Map([["k8s", { paused: true, waiting: 7, notServed: 1 }]]),
+      queues: () => new Map([["k8s", { paused: true, waiting: 7, oldestSeconds: 90, notServed: 1 }]]),
       listedAt: () => 3000,
       tokenRefused: () => false,
       stopped: () => ["k8s"],
@@ -63,6 +72,10 @@ describe("the metrics", () => {
     assert.match(text, /^buildkite_dispatcher_jobs_in_flight\{queue="k8s"\} 3$/m);
     assert.match(text, /^buildkite_dispatcher_jobs_held\{state="quota"\} 2$/m);
     assert.match(text, /^buildkite_dispatcher_waiting_at_buildkite\{queue="k8s"\} 7$/m);
+    assert.match(text, /^buildkite_dispatcher_oldest_waiting_seconds\{queue="k8s"\} 90$/m);
+    assert.match(text, /^buildkite_dispatcher_pods_pending\{queue="k8s"\} 2$/m);
+    assert.match(text, /^buildkite_dispatcher_oldest_pending_pod_seconds\{queue="k8s"\} 60$/m);
+    assert.match(text, /^buildkite_dispatcher_trouble\{part="buildkite",cause="list_stale"\} 1$/m);
     assert.match(text, /^buildkite_dispatcher_queue_paused\{queue="k8s"\} 1$/m);
     assert.match(text, /^buildkite_dispatcher_jobs_in_flight_limit 4$/m);
     assert.match(text, /^buildkite_dispatcher_kubernetes_last_contact_timestamp_seconds 2$/m);

@@ -148,7 +148,7 @@ describe("the reconcile loop", () => {
       job: { uuid: first.uuid, queue: "k8s", pipeline: "web" },
       ...{ route: QUEUES[0], runnableAt: 1000, source: "reconcile" },
     });
-    assert.deepEqual(scene.reconcile.view("k8s"), { paused: false, waiting: 0, notServed: 1 });
+    assert.deepEqual(scene.reconcile.view("k8s"), { paused: false, waiting: 0, oldestSeconds: 0, notServed: 1 });
   });
 
   it("fills its slots by priority over all queues, then by age; the rest waits at Buildkite", async () => {
@@ -251,11 +251,30 @@ describe("the reconcile loop", () => {
     scene.start();
     await scene.listed();
     assert.deepEqual(scene.uuids, [free.uuid]);
-    assert.deepEqual(scene.reconcile.view("k8s"), { paused: true, waiting: 1, notServed: 0 });
+    const { oldestSeconds, ...view } = scene.reconcile.view("k8s") ?? assert.fail();
+    assert.deepEqual(view, { paused: true, waiting: 1, notServed: 0 });
+    assert.ok(oldestSeconds > 1e9, `since 1970, but ${oldestSeconds}`);
     scene.said.set("k8s", { jobs: [[held]] });
     scene.reconcile.tryAgain();
     await scene.listed();
     assert.deepEqual(scene.uuids, [free.uuid, held.uuid]);
+  });
+
+  it("knows the age of the oldest job without a Job, one tried in vain among them", async () => {
+    scene = new Scene(1);
+    const ago = (seconds: number): number => Date.now() - seconds * 1000;
+    const [live, taken, next, vain] = [job(0, ago(900)), job(9, ago(700)), job(0, ago(60)), job(0, ago(300))];
+    scene.live.add(jobName(live.uuid));
+    scene.said.set("k8s", { jobs: [[live, taken, next]] });
+    const age = (): number => Math.round((scene.reconcile.view("k8s")?.oldestSeconds ?? 0) / 10) * 10;
+    scene.start();
+    await scene.listed();
+    assert.equal(age(), 700, "no slot is free");
+    scene.said.set("k8s", { jobs: [[live, next, vain]] });
+    scene.reconcile.aside.add(vain.uuid, 60_000);
+    scene.reconcile.tryAgain();
+    await scene.listed();
+    assert.equal(age(), 300);
   });
 
   it("gives a stopped queue no more Jobs, by list or webhook, and the others theirs", async () => {

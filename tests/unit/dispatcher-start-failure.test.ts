@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { startFailureOf } from "../../dispatcher/buildkite/start-failure";
+import { startFailureOf, withEvents } from "../../dispatcher/buildkite/start-failure";
 import type { ContainerStatus, Pod } from "../../dispatcher/kubernetes/objects";
 
 function waiting(name: string, reason: string, message?: string): ContainerStatus {
@@ -52,6 +52,23 @@ describe("why a pod does not start", () => {
     ]) {
       assert.equal(startFailureOf(sound), undefined);
     }
+  });
+
+  it("adds what the node's event says, where the status only says that it waits", () => {
+    const failure = startFailureOf(pod([waiting("agent", "ImagePullBackOff", 'Back-off pulling image "x"')]));
+    const event = (reason: string, message: string) => ({ metadata: {}, reason, message });
+    const newestFirst = [
+      event("BackOff", "Back-off pulling image"),
+      event("Failed", "Error: ImagePullBackOff"),
+      event("Failed", 'Failed to pull image "x": manifest unknown'),
+      event("Failed", "an older word"),
+    ];
+    assert.ok(failure);
+    assert.match(
+      withEvents(failure, newestFirst),
+      /Back-off pulling image "x"\. The node says: Failed to pull image "x": manifest unknown$/,
+    );
+    assert.equal(withEvents(failure, []), failure.words);
   });
 
   it("keeps its words short", () => {

@@ -11,6 +11,8 @@ const DOCUMENTS = [
   "docs/components.md",
   "docs/alternatives.md",
   "docs/job-acquisition-tokens.md",
+  "docs/operations.md",
+  "docs/lessons.md",
 ];
 /** First parts of what a path of this repository begins with; `out` is made by a run. */
 const FOLDERS = /^(\.ci|components|dispatcher|docs|lab|stack|tests|tools)\//;

@@ -62,6 +62,7 @@ describe("WebhookDispatcher", () => {
       { apiGroups: ["batch"], resources: ["jobs"], verbs: ["create", "get", "list", "watch", "delete"] },
       { apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "watch", "delete"] },
       { apiGroups: [""], resources: ["podtemplates"], verbs: ["get", "list", "watch"] },
+      { apiGroups: [""], resources: ["events"], verbs: ["list", "watch"] },
     ]);
     assert.equal(
       registrations.some(({ type }) => type.includes("ClusterRole")),
@@ -81,6 +82,28 @@ describe("WebhookDispatcher", () => {
       capabilities: { drop: ["ALL"] },
     });
     assert.ok(pod.topologySpreadConstraints.every(({ whenUnsatisfiable }) => whenUnsatisfiable === "ScheduleAnyway"));
+  });
+
+  it("is found by Prometheus' usual configuration only where that is asked for, on the port for operations", async () => {
+    const annotationsOf = (registrations: Registration[]): unknown => {
+      const { template } = podOf(registrations).spec as unknown as {
+        template: { metadata: Record<string, unknown> };
+      };
+      return template.metadata["annotations"];
+    };
+    assert.equal(annotationsOf(await dispatcher()), undefined);
+    const annotations = annotationsOf(await dispatcher({ scrapeAnnotations: true })) as Record<string, string>;
+    assert.deepEqual(annotations, {
+      "prometheus.io/scrape": "true",
+      "prometheus.io/port": "8081",
+      "prometheus.io/path": "/metrics",
+    });
+    const { container } = podOf(await dispatcher());
+    const ports = (container as unknown as { ports: { name: string; containerPort: number }[] }).ports;
+    assert.deepEqual(
+      ports.filter(({ name }) => name === "operations").map(({ containerPort }) => String(containerPort)),
+      [annotations["prometheus.io/port"]],
+    );
   });
 
   it("drains before it stops, and its grace period covers both", async () => {

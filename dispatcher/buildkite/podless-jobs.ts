@@ -1,0 +1,156 @@
+import { isDeepStrictEqual } from "node:util";
+import { jobName, JOB_UUID, TEMPLATE_LABEL } from "../../components/contract";
+import { labelValue } from "../../components/stamp";
+import type { AgentsNamespace } from "../agents-namespace";
+import { isDecided } from "../judge";
+import type { JobsWatch, SeenJob } from "../jobs-watch";
+import type { KubernetesEvent } from "../kubernetes/objects";
+import { messageOf, type Log } from "../log";
+import type { Metrics } from "../metrics";
+import type { PodsWatch } from "../pods-watch";
+import type { QueueRoute } from "../settings";
+import { lookAgain } from "./look";
+import { Noted } from "./noted";
+import { GONE_WITHIN_MS, removeJob } from "./removal";
+import type { Report } from "./report";
+import type { SetAside } from "./set-aside";
+import { waitingNote } from "./wait-cause";
+
+export interface PodlessJobsOptions {
+  api: Pick<AgentsNamespace, "eventsOf" | "readJob" | "podsOf" | "deleteJob" | "readTemplate">;
+  jobs: Pick<JobsWatch, "live">;
+  pods: Pick<PodsWatch, "synced" | "jobUids">;
+  report: Pick<Report, "giveUp" | "note">;
+  /** So that the loop does not dispatch the job again before Buildkite has been told. */
+  aside: SetAside;
+  queues: readonly QueueRoute[];
+  metrics: Pick<Metrics, "startFailures" | "givenUp">;
+  log: Log;
+  /** The Job of that uid is about to be deleted. */
+  onEnding: (jobUid: string, why: string) => void;
+  /** Between two looks; a fifth more or less each time. */
+  intervalMs: number;
+  /** How long a refusal is taken for a change under way. */
+  afterMs: number;
+  /** A full quota is noted beside a job that has waited for so long. */
+  noteAfterMs: number;
+}
+
+/** Jobs whose events are read in one look. */
+const MOST_READS = 10;
+
+/** What Kubernetes says of a pod that it will not have; a full quota is none of it. */
+export function refusalIn(
+  newestFirst: readonly KubernetesEvent[],
+): { kind: "refused" | "quota"; said: string } | undefined {
+  const said = newestFirst.find(({ reason }) => reason === "FailedCreate")?.message;
+  if (said === undefined) {
+    return undefined;
+  }
+  if (/exceeded quota|status unknown for quota/.test(said)) {
+    return { kind: "quota", said };
+  }
+  return /is forbidden|denied|is invalid|violates/.test(said) ? { kind: "refused", said } : undefined;
+}
+
+/**
+ * Jobs that are there and get no pod, because a policy or a quota stands against the pod and not against the Job. Nothing
+ * in the Job says so, only its events. A pod that is refused for longer than a change takes is told to Buildkite with the
+ * policy's words; a quota that is full means wait.
+ */
+export class PodlessJobs {
+  readonly #options: PodlessJobsOptions;
+  /** Keys by label. */
+  readonly #queues: ReadonlyMap<string, string>;
+  readonly #noted = new Noted();
+  /** By the Job's uid: since when it is seen without a pod, by `performance.now()`. */
+  #since = new Map<string, number>();
+
+  constructor(options: PodlessJobsOptions) {
+    this.#options = options;
+    const acquiring = options.queues.filter(({ agentMode }) => agentMode === "acquire");
+    this.#queues = new Map(acquiring.map(({ key }) => [labelValue(key), key]));
+  }
+
+  /** Looks again and again until the signal. */
+  run(signal: AbortSignal): Promise<void> {
+    const { intervalMs, log } = this.#options;
+    return lookAgain({ what: "Jobs without a pod", intervalMs, log }, (until) => this.#look(until), signal);
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const { jobs, pods, afterMs, log } = this.#options;
+    if (!pods.synced) {
+      return;
+    }
+    const now = performance.now();
+    const since = new Map<string, number>();
+    const withPod = pods.jobUids();
+    let reads = 0;
+    for (const job of jobs.live()) {
+      if (withPod.has(job.uid) || !this.#queues.has(job.queue)) {
+        continue;
+      }
+      const first = this.#since.get(job.uid) ?? now;
+      since.set(job.uid, first);
+      if (now - first >= afterMs && reads < MOST_READS) {
+        reads++;
+        try {
+          await this.#judge(job, (now - first) / 1000, signal);
+        } catch (error) {
+          signal.throwIfAborted();
+          log.warn("Job without a pod not judged, will be tried again", { job: job.name, error: messageOf(error) });
+        }
+      }
+    }
+    this.#since = since;
+  }
+
+  async #judge({ name, uid, queue }: SeenJob, seconds: number, signal: AbortSignal): Promise<void> {
+    const { api, report, noteAfterMs } = this.#options;
+    const refusal = refusalIn(await api.eventsOf(uid, signal));
+    const uuid = name.slice(jobName("").length);
+    if (refusal?.kind === "quota") {
+      if (seconds * 1000 >= noteAfterMs && !this.#noted.has(uid)) {
+        const note = waitingNote({ cause: "quota", said: refusal.said }, seconds);
+        if ((await report.note(uuid, note)) !== "unsaid") {
+          this.#noted.add(uid);
+        }
+      }
+      return;
+    }
+    if (refusal !== undefined) {
+      await this.#giveUp(name, uid, this.#queues.get(queue) ?? "", refusal.said, signal);
+    }
+  }
+
+  async #giveUp(name: string, uid: string, queue: string, said: string, signal: AbortSignal): Promise<void> {
+    const { api, aside, report, metrics, log, onEnding } = this.#options;
+    const job = await api.readJob(name, signal);
+    const uuid = job?.metadata.labels?.[JOB_UUID] ?? "";
+    if (job?.metadata.uid !== uid || job.metadata.deletionTimestamp !== undefined || isDecided(job)) {
+      return;
+    }
+    if ((await api.podsOf(name, signal)).length > 0) {
+      return;
+    }
+    const why = `Kubernetes refuses the build's pod: ${said.slice(0, 2000)}`;
+    const template = await api.readTemplate(job.metadata.labels?.[TEMPLATE_LABEL] ?? "", signal);
+    if (template === undefined || !isDeepStrictEqual(template.template.spec, job.spec?.template?.spec)) {
+      // What was refused is not what the job would get now: the loop makes it another Job, of the template as it is.
+      if (await api.deleteJob(name, uid, signal)) {
+        log.warn("Job deleted", { job: name, uuid, why: `${why}; its template has changed since` });
+      }
+      return;
+    }
+    aside.add(uuid, GONE_WITHIN_MS);
+    onEnding(uid, why);
+    if (!(await removeJob(api, name, uid, signal))) {
+      return;
+    }
+    const reported = await report.giveUp(uuid, why);
+    metrics.startFailures.inc({ cause: "FailedCreate" });
+    metrics.givenUp.inc({ queue, cause: "start_failure", reported });
+    log.error("pod could not start", { uuid, job: name, cause: "FailedCreate", why, reported });
+  }
+}

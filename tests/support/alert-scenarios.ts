@@ -1,0 +1,235 @@
+/**
+ * Two hours of a dispatcher's metrics, a value each minute, as two replicas have them: a stand-in for what Prometheus
+ * would have scraped. It models which series there are and how they move; the numbers are invented.
+ */
+
+/** What a series does instead of what it does when all is well. */
+export interface Change {
+  /** Name, without the first part that all of ours have, and labels other than namespace and pod. */
+  readonly series: string;
+  /** In promtool's notation: `0x120`, `0+5x120`, `_x120` for nothing. */
+  readonly values: string;
+  /** Of one replica only. */
+  readonly pod?: Pod;
+}
+
+/** Something that happens, and the alerts that fire at the end of it. */
+export interface Scenario {
+  readonly name: string;
+  readonly changes: readonly Change[];
+  readonly fires: readonly string[];
+}
+
+type Pod = (typeof PODS)[number];
+const PODS = ["a", "b"] as const;
+
+const HEALTHY: readonly Change[] = [
+  { series: "ready", values: "1x120" },
+  { series: "process_start_time_seconds", values: "1x120" },
+  { series: "process_resident_memory_bytes", values: "100000000x120" },
+  { series: "kubernetes_last_contact_timestamp_seconds", values: "0+60x120" },
+  { series: 'kubernetes_request_seconds_count{verb="create",resource="jobs",code="201"}', values: "0+9x120" },
+  { series: 'kubernetes_request_seconds_count{verb="create",resource="jobs",code="409"}', values: "0+4x120" },
+  { series: 'informer_errors_total{resource="jobs"}', values: "2x120" },
+  { series: 'jobs_held{state="creating"}', values: "3x120" },
+  { series: "buffer_size", values: "1000x120" },
+  { series: 'webhooks_total{event="job.scheduled",status="200"}', values: "0+5x120" },
+  { series: 'webhooks_rejected_total{cause="signature_wrong"}', values: "7x120" },
+  { series: 'webhooks_ignored_total{cause="other_event"}', values: "0+1x120" },
+  { series: 'buildkite_request_seconds_count{call="list",code="200"}', values: "0+18x120" },
+  { series: 'buildkite_request_seconds_count{call="finish",code="422"}', values: "0+3x120" },
+  { series: "buildkite_last_list_timestamp_seconds", values: "0+60x120" },
+  { series: "buildkite_token_refused", values: "0x120" },
+  { series: "jobs_in_flight_limit", values: "10x120" },
+  { series: 'jobs_in_flight{queue="default"}', values: "4x120" },
+  { series: 'jobs_in_flight{queue="docker"}', values: "0x120" },
+  { series: 'oldest_waiting_seconds{queue="default"}', values: "5x120" },
+  { series: 'queue_paused{queue="default"}', values: "0x120" },
+  { series: 'not_served{queue="default"}', values: "0x120" },
+  { series: 'oldest_pending_pod_seconds{queue="default"}', values: "150x120" },
+  { series: 'jobs_total{queue="default",outcome="created"}', values: "0+5x120" },
+  { series: 'jobs_total{queue="default",outcome="lost"}', values: "0+1x120" },
+  { series: 'start_failures_total{cause="ImagePullBackOff"}', values: "1x120" },
+  { series: 'given_up_total{queue="default",cause="exhausted",reported="unneeded"}', values: "0+1x120" },
+  { series: 'given_up_total{queue="default",cause="exhausted",reported="finished"}', values: "1x120" },
+  { series: 'canceled_jobs_deleted_total{when="before_start"}', values: "0+1x120" },
+  { series: 'canceled_jobs_deleted_total{when="left_over"}', values: "2x120" },
+];
+
+/** Fires nothing, whatever goes on. */
+const QUIET: readonly Scenario[] = [
+  { name: "all is well", changes: [], fires: [] },
+  {
+    name: "a rolling update: one replica goes, for a minute there are none of its series",
+    changes: [
+      { series: "ready", values: "1x110 _ 1x10", pod: "b" },
+      { series: "process_start_time_seconds", values: "1x110 _ 6660x10", pod: "b" },
+      { series: "kubernetes_last_contact_timestamp_seconds", values: "0+60x110 _ 6720+60x8", pod: "b" },
+    ],
+    fires: [],
+  },
+  {
+    name: "all slots are taken for 20 minutes, and jobs wait",
+    changes: [
+      { series: 'jobs_in_flight{queue="default"}', values: "10x120" },
+      { series: 'oldest_waiting_seconds{queue="default"}', values: "5x100 0+60x20" },
+    ],
+    fires: [],
+  },
+  {
+    name: "a paused queue",
+    changes: [
+      { series: 'queue_paused{queue="default"}', values: "1x120" },
+      { series: 'oldest_waiting_seconds{queue="default"}', values: "0+60x120" },
+    ],
+    fires: [],
+  },
+  {
+    name: "Buildkite does not answer for 90 s",
+    changes: [{ series: "buildkite_last_list_timestamp_seconds", values: "0+60x118 7080x2" }],
+    fires: [],
+  },
+  {
+    name: "a stranger tries three times",
+    changes: [{ series: 'webhooks_rejected_total{cause="signature_wrong"}', values: "7x115 10x5", pod: "a" }],
+    fires: [],
+  },
+];
+
+function firing(alert: string, ...changes: Change[]): Scenario {
+  return { name: `${alert} fires`, changes, fires: [alert] };
+}
+
+const LOUD: readonly Scenario[] = [
+  {
+    name: "no replica is scraped",
+    changes: HEALTHY.map(({ series }) => ({ series, values: "1x100 _x20" })),
+    fires: ["BuildkiteDispatcherDown"],
+  },
+  firing("BuildkiteDispatcherNotReady", { series: "ready", values: "1x115 0x5" }),
+  firing("BuildkiteDispatcherReplicaMissing", { series: "ready", values: "1x100 0x20", pod: "b" }),
+  firing("BuildkiteDispatcherRestarting", {
+    ...{ series: "process_start_time_seconds", pod: "b" },
+    values: "1x100 6060x5 6360x5 6660x10",
+  }),
+  firing("BuildkiteDispatcherMemoryHigh", {
+    ...{ series: "process_resident_memory_bytes", pod: "b" },
+    values: "100000000x100 240000000x20",
+  }),
+  firing("BuildkiteKubernetesUnreachable", {
+    ...{ series: "kubernetes_last_contact_timestamp_seconds", pod: "a" },
+    values: "0+60x110 6600x10",
+  }),
+  firing("BuildkiteKubernetesFailing", {
+    series: 'kubernetes_request_seconds_count{verb="create",resource="jobs",code="ETIMEDOUT"}',
+    values: "0x90 0+5x30",
+  }),
+  firing("BuildkiteWatchFailing", {
+    series: 'trouble{part="kubernetes",cause="watch_failing"}',
+    values: "_x110 1x10",
+    pod: "a",
+  }),
+  firing("BuildkiteTemplateMissing", {
+    series: 'trouble{part="template",cause="missing"}',
+    values: "_x110 1x10",
+  }),
+  firing("BuildkiteListStale", { series: "buildkite_last_list_timestamp_seconds", values: "0+60x110 6600x10" }),
+  firing("BuildkiteTokenRefused", { series: "buildkite_token_refused", values: "0x110 1x10" }),
+  firing("BuildkiteApiFailing", {
+    series: 'buildkite_request_seconds_count{call="list",code="503"}',
+    values: "0x90 0+9x30",
+  }),
+  firing("BuildkiteRateLimited", {
+    series: 'buildkite_request_seconds_count{call="list",code="429"}',
+    values: "_x105 1+1x15",
+  }),
+  firing("BuildkiteQueueStopped", { series: 'queue_stopped{queue="default"}', values: "_x110 1x10" }),
+  firing("BuildkiteJobsWaitDespiteFreeSlots", {
+    series: 'oldest_waiting_seconds{queue="default"}',
+    values: "5x105 0+60x15",
+  }),
+  firing(
+    "BuildkiteJobsWaitTooLong",
+    { series: 'jobs_in_flight{queue="default"}', values: "10x120" },
+    { series: 'oldest_waiting_seconds{queue="default"}', values: "5x70 0+60x50" },
+  ),
+  firing("BuildkiteJobsNotServed", { series: 'not_served{queue="default"}', values: "0x80 2x40" }),
+  // The first of its cause: the series is born with 1, and nothing is added.
+  firing("BuildkitePodsCannotStart", {
+    series: 'start_failures_total{cause="InvalidImageName"}',
+    values: "_x110 1x10",
+    pod: "a",
+  }),
+  {
+    ...firing("BuildkitePodsCannotStart", {
+      series: 'start_failures_total{cause="ImagePullBackOff"}',
+      values: "1x110 2x10",
+    }),
+    name: "BuildkitePodsCannotStart fires for a further one",
+  },
+  firing("BuildkitePodsPendingTooLong", {
+    series: 'oldest_pending_pod_seconds{queue="default"}',
+    values: "0x90 0+60x30",
+  }),
+  firing("BuildkiteJobsGivenUp", {
+    series: 'given_up_total{queue="default",cause="exhausted",reported="unsaid"}',
+    values: "_x110 1x10",
+    pod: "b",
+  }),
+  firing("BuildkiteJobsNotMade", {
+    series: 'jobs_total{queue="default",outcome="refused"}',
+    values: "_x110 1x10",
+    pod: "b",
+  }),
+  firing("BuildkiteQuotaFull", { series: 'jobs_held{state="quota"}', values: "_x100 12x20", pod: "a" }),
+  firing("BuildkiteAgentsLost", {
+    series: 'given_up_total{queue="default",cause="agent_lost",reported="finished"}',
+    values: "_x90 1+1x30",
+    pod: "a",
+  }),
+  firing("BuildkitePodsLeftOver", {
+    series: 'canceled_jobs_deleted_total{when="left_over"}',
+    values: "2x90 2+1x30",
+    pod: "a",
+  }),
+  firing("BuildkiteWebhookBufferNearlyFull", {
+    series: 'jobs_held{state="api_server"}',
+    values: "_x110 850x10",
+    pod: "a",
+  }),
+  firing("BuildkiteWebhooksTurnedAway", {
+    series: 'webhooks_total{event="job.scheduled",status="503"}',
+    values: "_x115 40x5",
+    pod: "a",
+  }),
+  firing("BuildkiteWebhooksRefused", {
+    series: 'webhooks_rejected_total{cause="signature_too_old"}',
+    values: "_x100 1+2x20",
+    pod: "a",
+  }),
+  firing("BuildkiteWebhooksNotUnderstood", {
+    series: 'webhooks_ignored_total{cause="malformed"}',
+    values: "_x100 1x20",
+    pod: "a",
+  }),
+];
+
+/** Every scenario; each alert fires in one at least, and in no quiet one. */
+export const SCENARIOS: readonly Scenario[] = [...QUIET, ...LOUD];
+
+/** A scenario's series for promtool: what it changes, and all else as when all is well. */
+export function inputSeries(
+  { changes }: Pick<Scenario, "changes">,
+  namespace: string,
+  prefix: string,
+): { series: string; values: string }[] {
+  const values = new Map<string, string>();
+  for (const { series, values: text, pod: only } of [...HEALTHY, ...changes]) {
+    for (const pod of PODS.filter((it) => only === undefined || it === only)) {
+      const [name = "", labels = "}"] = series.split("{");
+      const full = name.startsWith("process_") ? name : `${prefix}${name}`;
+      values.set(`${full}{namespace="${namespace}",pod="${pod}"${labels === "}" ? "" : ","}${labels}`, text);
+    }
+  }
+  return [...values].map(([series, text]) => ({ series, values: text }));
+}
