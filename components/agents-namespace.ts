@@ -3,13 +3,19 @@ import * as pulumi from "@pulumi/pulumi";
 import { type ArgumentFault, DNS_LABEL, integerWithin, refuseFaults, textLike } from "./argument-rules";
 import { MANAGED_BY_LABEL, PROJECT } from "./contract";
 import type { GitCredentials, SecretKey } from "./dind-job-template-args";
+import { PORTS } from "./dispatcher-deployment";
 
 /** Arguments of {@link AgentsNamespace}. */
 export interface AgentsNamespaceArgs {
   /** Name of the namespace. */
   readonly namespace: string;
-  /** The Buildkite agent token. */
+  /** The Buildkite agent token. Kept out of the namespace with `jobTokensFrom`. */
   readonly agentToken: pulumi.Input<string>;
+  /**
+   * With job acquisition tokens: the namespace of the dispatcher that gives them out. No Secret with the agent token is made
+   * then. Default: none.
+   */
+  readonly jobTokensFrom?: string;
   /** Lines of git's `store` credential helper, for repositories over HTTPS. Not together with `gitSshKey`. */
   readonly gitHttpsCredentials?: pulumi.Input<string>;
   /** A private SSH key for git. Not together with `gitHttpsCredentials`. */
@@ -34,8 +40,8 @@ export interface AgentsNamespaceArgs {
 export class AgentsNamespace extends pulumi.ComponentResource {
   /** Name of the namespace; known once it exists. */
   public readonly namespace: pulumi.Output<string>;
-  /** Where build pods find the agent token. */
-  public readonly agentToken: SecretKey = { secret: "buildkite-agent-token", key: "token" };
+  /** Where build pods find the agent token; absent with job acquisition tokens. */
+  public readonly agentToken?: SecretKey;
   /** Where build pods find git's credentials, if there are any. */
   public readonly gitCredentials?: GitCredentials;
   /** Service account of build pods; it has no rights, and no token of it is mounted. */
@@ -61,7 +67,10 @@ export class AgentsNamespace extends pulumi.ComponentResource {
       { parent: this },
     );
     this.namespace = namespace.metadata.name;
-    this.createSecret(`${name}-agent-token`, this.agentToken.secret, { token: args.agentToken });
+    if (args.jobTokensFrom === undefined) {
+      this.agentToken = { secret: "buildkite-agent-token", key: "token" };
+      this.createSecret(`${name}-agent-token`, this.agentToken.secret, { token: args.agentToken });
+    }
     this.gitCredentials = this.createGitSecret(name, args);
     new k8s.core.v1.ServiceAccount(
       `${name}-service-account`,
@@ -71,7 +80,7 @@ export class AgentsNamespace extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    this.createNetworkPolicy(name, args.metadataServer ?? false);
+    this.createNetworkPolicy(name, args);
     new k8s.core.v1.ResourceQuota(
       `${name}-quota`,
       {
@@ -118,7 +127,7 @@ export class AgentsNamespace extends pulumi.ComponentResource {
   }
 
   /** Nobody calls a build pod; it calls whom it likes, but the metadata server only where it was allowed. */
-  private createNetworkPolicy(name: string, metadataServer: boolean): void {
+  private createNetworkPolicy(name: string, { metadataServer = false, jobTokensFrom }: AgentsNamespaceArgs): void {
     const anywhere = metadataServer ? { cidr: "0.0.0.0/0" } : { cidr: "0.0.0.0/0", except: ["169.254.169.254/32"] };
     new k8s.networking.v1.NetworkPolicy(
       `${name}-network-policy`,
@@ -128,7 +137,10 @@ export class AgentsNamespace extends pulumi.ComponentResource {
           podSelector: {},
           policyTypes: ["Ingress", "Egress"],
           ingress: [],
-          egress: [{ to: [{ ipBlock: anywhere }, { ipBlock: { cidr: "::/0" } }] }],
+          egress: [
+            { to: [{ ipBlock: anywhere }, { ipBlock: { cidr: "::/0" } }] },
+            ...(jobTokensFrom === undefined ? [] : [jobTokensEgress(jobTokensFrom)]),
+          ],
         },
       },
       { parent: this },
@@ -136,9 +148,18 @@ export class AgentsNamespace extends pulumi.ComponentResource {
   }
 }
 
+/** Said apart, because some network plugins do not count pods among the addresses of an ipBlock. */
+function jobTokensEgress(dispatcherNamespace: string): k8s.types.input.networking.v1.NetworkPolicyEgressRule {
+  const namespaceSelector = { matchLabels: { "kubernetes.io/metadata.name": dispatcherNamespace } };
+  return { to: [{ namespaceSelector }], ports: [{ port: PORTS.jobTokens, protocol: "TCP" }] };
+}
+
 function faultsOf(args: AgentsNamespaceArgs): ArgumentFault[] {
   return [
     ...textLike("namespace", args.namespace, DNS_LABEL, "a DNS label: 1 to 63 lower-case letters, digits and dashes"),
+    ...(args.jobTokensFrom === undefined
+      ? []
+      : textLike("jobTokensFrom", args.jobTokensFrom, DNS_LABEL, "a namespace's name")),
     ...integerWithin("jobQuota", args.jobQuota ?? 5_000, 10, 100_000),
     ...(args.gitHttpsCredentials !== undefined && args.gitSshKey !== undefined
       ? [{ path: "gitSshKey", reason: "must be unset when gitHttpsCredentials is set: git uses one of them" }]

@@ -8,6 +8,7 @@ import { BuildkiteLoops } from "./buildkite/loops";
 import { Cluster } from "./cluster";
 import { Connections } from "./connections";
 import { Dispatch } from "./dispatch";
+import { JobTokensPort, type JobTokensListener } from "./job-tokens/port";
 import { KubernetesClient, type KubernetesConnection } from "./kubernetes/client";
 import type { Log } from "./log";
 import { createMetrics, type Metrics } from "./metrics";
@@ -36,6 +37,8 @@ export interface DispatcherOptions {
   listenAddress?: string;
   /** Makes the webhook port speak HTTPS. */
   tls?: () => { cert: string; key: string };
+  /** Where build pods fetch their tokens: with `jobAcquisitionTokens`, and only over HTTPS. */
+  jobTokens?: JobTokensListener;
   podName: string;
   version: string;
   /** Memory, CPU and event loop among the metrics; only one dispatcher of a process may. */
@@ -51,6 +54,8 @@ export interface DispatcherOptions {
 export interface RunningDispatcher {
   port: number;
   operationsPort: number;
+  /** Where there is one. */
+  jobTokensPort?: number;
   /** Settled once the templates were read: `/readyz` answers 200 from then on. */
   ready: Promise<void>;
   /** Takes the certificate anew. */
@@ -200,7 +205,14 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
       }
     });
   }
-  const listening = { port: await webhooks.listen(), operationsPort: await operations.listen() };
+  const jobTokens =
+    buildkite && reconciling?.jobAcquisitionTokens === true
+      ? new JobTokensPort({ ...options, listener: options.jobTokens, namespace, buildkite, metrics, signal })
+      : undefined;
+  const listening = {
+    ...{ port: await webhooks.listen(), operationsPort: await operations.listen() },
+    ...(jobTokens && { jobTokensPort: await jobTokens.listen() }),
+  };
   log.info("listening", { ...listening, tls: tls !== undefined });
 
   const stop = async (): Promise<void> => {
@@ -211,7 +223,7 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
     await sleep(drainMs);
     const deadline = performance.now() + finishMs;
     // What is held comes to its end while the last requests come to theirs: they wait for it.
-    await Promise.all([webhooks.close(finishMs), dispatch.finish(finishMs)]);
+    await Promise.all([webhooks.close(finishMs), dispatch.finish(finishMs), jobTokens?.close(finishMs)]);
     await dispatch.finish(Math.max(deadline - performance.now(), 0));
     stopping.abort();
     await operations.close(0);
@@ -225,6 +237,7 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
     ready,
     renewTls: () => {
       webhooks.renew();
+      jobTokens?.renew();
     },
     stop: () => (stopped ??= stop()),
   };

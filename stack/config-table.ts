@@ -112,6 +112,10 @@ export const TABLE = z.strictObject({
     description:
       "Never ask Buildkite: a lost webhook is a lost build, and nothing limits the Jobs but jobQuota. Default false.",
   }),
+  jobAcquisitionTokens: z.boolean().optional().meta({
+    description:
+      "Each build pod fetches a token for its own job; the agent token stays out of it (docs/job-acquisition-tokens.md). Never tried on a real organisation. Default false.",
+  }),
   buildkiteEndpoint: z.string().refine(isEndpoint, `must be ${ENDPOINT_RULE}`).optional().meta({
     description: "Where Buildkite is asked, for tests and proxies. Default https://agent.buildkite.com/v3.",
   }),

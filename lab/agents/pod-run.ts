@@ -7,7 +7,8 @@ import type { Container, Pod, PodStatus } from "../kubelet/pod";
 import type { AgentConnection } from "./agent-connection";
 import { runAgent, type AgentExit } from "./agent-process";
 import { AgentSignals } from "./agent-signals";
-import { agentEndedStatus, configErrorStatus, endedStatus, startedStatus } from "./pod-status";
+import { fetchJobToken, needsJobToken } from "./job-token";
+import { agentEndedStatus, configErrorStatus, endedStatus, initFailedStatus, startedStatus } from "./pod-status";
 
 /** From the agent's end to the docker daemon's: its own graceful stop, as measured on a real kubelet. */
 const SIDECAR_STOP_MS = 1_000;
@@ -79,10 +80,13 @@ export class PodRun {
           Math.min(limit * 1000, 2 ** 31 - 1),
         );
       }
-      const environment = await this.environment();
-      if (environment === undefined) {
+      const token = needsJobToken(this.pod) ? await this.jobToken() : undefined;
+      const found = token === null ? undefined : await this.environment();
+      if (found === undefined) {
         return undefined;
       }
+      // The agent reads it from its configuration file; a variable is what the simulated one reads.
+      const environment = token === undefined || token === null ? found : { ...found, BUILDKITE_AGENT_TOKEN: token };
       const { connection, endpoint, timeScale } = this.context;
       const hostname = this.pod.metadata.name;
       const exit = await runAgent({ environment, endpoint, hostname, connection, signals: this.signals, timeScale });
@@ -98,6 +102,20 @@ export class PodRun {
   private readonly onAbort = (): void => {
     this.signals.kill();
   };
+
+  /** What the init container fetches; null when the pod ends or goes without one. */
+  private async jobToken(): Promise<string | null> {
+    const { client, timeScale } = this.context;
+    const token = await fetchJobToken(this.pod, client, timeScale, this.signals.ended).catch(() => undefined);
+    if (token === undefined || this.stopCause !== undefined || this.signals.killed) {
+      if (!this.signals.killed) {
+        await this.patch(initFailedStatus(this.pod));
+      }
+      return null;
+    }
+    await this.patch(startedStatus(this.pod));
+    return token;
+  }
 
   /** Tries until the container can be made; undefined when the pod goes first. */
   private async environment(): Promise<Record<string, string> | undefined> {

@@ -3,8 +3,9 @@
  *
  * Models: the container's environment as a kubelet resolves it (Secrets read live, so a rotated token counts; a missing
  * one is CreateContainerConfigError until it is there), the agent's calls, retries and exit codes in acquire and queue
- * mode, preStop with SIGQUIT, SIGTERM, the grace period, the pod's own deadline, the statuses a kubelet writes, a node that
- * is gone from one moment to the next with all that ran on it.
+ * mode, the init container that fetches a job acquisition token, preStop with SIGQUIT, SIGTERM, the grace period, the
+ * pod's own deadline, the statuses a kubelet writes, a node that is gone from one moment to the next with all that ran on
+ * it.
  * Does not prove: anything about a real kubelet, a real agent, dockerd, images, probes, memory limits or the order in
  * which real containers die; a build is a wait. Conformance on a real node is for that.
  */
@@ -15,6 +16,7 @@ import { KubernetesError, type KubernetesClient } from "../../dispatcher/kuberne
 import { Informer } from "../../dispatcher/kubernetes/informer";
 import type { Pod } from "../kubelet/pod";
 import { AgentConnection } from "./agent-connection";
+import { needsJobToken } from "./job-token";
 import { PodRun } from "./pod-run";
 
 /** How to make {@link SimulatedAgents}. */
@@ -107,7 +109,9 @@ export class SimulatedAgents {
       known.update(pod);
       return;
     }
-    const begins = pod.status?.phase === "Running" && pod.metadata.deletionTimestamp === undefined;
+    // kwok leaves pods that fetch a token to us as soon as they have their node.
+    const asks = pod.status?.phase === "Pending" && pod.spec.nodeName !== undefined && needsJobToken(pod);
+    const begins = (asks || pod.status?.phase === "Running") && pod.metadata.deletionTimestamp === undefined;
     if (!begins || this.served.has(pod.metadata.uid)) {
       return;
     }

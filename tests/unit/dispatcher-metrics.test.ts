@@ -10,6 +10,7 @@ const NAMES = [
   "buildkite_dispatcher_buildkite_token_refused",
   "buildkite_dispatcher_canceled_jobs_deleted_total",
   "buildkite_dispatcher_informer_errors_total",
+  "buildkite_dispatcher_job_token_requests_total",
   "buildkite_dispatcher_jobs_held",
   "buildkite_dispatcher_jobs_in_flight",
   "buildkite_dispatcher_jobs_in_flight_limit",

@@ -10,6 +10,7 @@ const DOCUMENTS = [
   "CHANGELOG.md",
   "docs/components.md",
   "docs/alternatives.md",
+  "docs/job-acquisition-tokens.md",
   "docs/operations.md",
   "docs/lessons.md",
   "docs/performance.md",
