@@ -22,7 +22,7 @@ const agents = new AgentsNamespace(
   {
     namespace: config.agentsNamespace,
     agentToken: config.agentToken,
-    jobTokensFrom: config.jobAcquisitionTokens === true ? config.dispatcherNamespace : undefined,
+    jobAcquisitionTokens: config.jobAcquisitionTokens,
     gitHttpsCredentials: config.gitHttpsCredentials,
     gitSshKey: config.gitSshKey,
     gitKnownHosts: config.gitKnownHosts,

@@ -3,19 +3,18 @@ import * as pulumi from "@pulumi/pulumi";
 import { type ArgumentFault, DNS_LABEL, integerWithin, refuseFaults, textLike } from "./argument-rules";
 import { MANAGED_BY_LABEL, PROJECT } from "./contract";
 import type { GitCredentials, SecretKey } from "./dind-job-template-args";
-import { PORTS } from "./dispatcher-deployment";
+
+/** As a pod calls it, and where GKE's own metadata server listens on each node: plugins differ in which one they see. */
+const METADATA_SERVER = ["169.254.169.252/32", "169.254.169.254/32"];
 
 /** Arguments of {@link AgentsNamespace}. */
 export interface AgentsNamespaceArgs {
   /** Name of the namespace. */
   readonly namespace: string;
-  /** The Buildkite agent token. Kept out of the namespace with `jobTokensFrom`. */
+  /** The Buildkite agent token. Kept out of the namespace with `jobAcquisitionTokens`. */
   readonly agentToken: pulumi.Input<string>;
-  /**
-   * With job acquisition tokens: the namespace of the dispatcher that gives them out. No Secret with the agent token is made
-   * then. Default: none.
-   */
-  readonly jobTokensFrom?: string;
+  /** Whether each build pod fetches a token of its own: then no Secret with the agent token is made. Default false. */
+  readonly jobAcquisitionTokens?: boolean;
   /** Lines of git's `store` credential helper, for repositories over HTTPS. Not together with `gitSshKey`. */
   readonly gitHttpsCredentials?: pulumi.Input<string>;
   /** A private SSH key for git. Not together with `gitHttpsCredentials`. */
@@ -67,7 +66,7 @@ export class AgentsNamespace extends pulumi.ComponentResource {
       { parent: this },
     );
     this.namespace = namespace.metadata.name;
-    if (args.jobTokensFrom === undefined) {
+    if (args.jobAcquisitionTokens !== true) {
       this.agentToken = { secret: "buildkite-agent-token", key: "token" };
       this.createSecret(`${name}-agent-token`, this.agentToken.secret, { token: args.agentToken });
     }
@@ -127,8 +126,8 @@ export class AgentsNamespace extends pulumi.ComponentResource {
   }
 
   /** Nobody calls a build pod; it calls whom it likes, but the metadata server only where it was allowed. */
-  private createNetworkPolicy(name: string, { metadataServer = false, jobTokensFrom }: AgentsNamespaceArgs): void {
-    const anywhere = metadataServer ? { cidr: "0.0.0.0/0" } : { cidr: "0.0.0.0/0", except: ["169.254.169.254/32"] };
+  private createNetworkPolicy(name: string, { metadataServer = false }: AgentsNamespaceArgs): void {
+    const anywhere = { cidr: "0.0.0.0/0", ...(metadataServer ? {} : { except: METADATA_SERVER }) };
     new k8s.networking.v1.NetworkPolicy(
       `${name}-network-policy`,
       {
@@ -138,8 +137,9 @@ export class AgentsNamespace extends pulumi.ComponentResource {
           policyTypes: ["Ingress", "Egress"],
           ingress: [],
           egress: [
-            { to: [{ ipBlock: anywhere }, { ipBlock: { cidr: "::/0" } }] },
-            ...(jobTokensFrom === undefined ? [] : [jobTokensEgress(jobTokensFrom)]),
+            // The pods of the cluster, its DNS among them, said apart: GKE's Dataplane V2 (Cilium) does not count pods
+            // among the addresses of an ipBlock.
+            { to: [{ ipBlock: anywhere }, { ipBlock: { cidr: "::/0" } }, { namespaceSelector: {} }] },
           ],
         },
       },
@@ -148,18 +148,9 @@ export class AgentsNamespace extends pulumi.ComponentResource {
   }
 }
 
-/** Said apart, because some network plugins do not count pods among the addresses of an ipBlock. */
-function jobTokensEgress(dispatcherNamespace: string): k8s.types.input.networking.v1.NetworkPolicyEgressRule {
-  const namespaceSelector = { matchLabels: { "kubernetes.io/metadata.name": dispatcherNamespace } };
-  return { to: [{ namespaceSelector }], ports: [{ port: PORTS.jobTokens, protocol: "TCP" }] };
-}
-
 function faultsOf(args: AgentsNamespaceArgs): ArgumentFault[] {
   return [
     ...textLike("namespace", args.namespace, DNS_LABEL, "a DNS label: 1 to 63 lower-case letters, digits and dashes"),
-    ...(args.jobTokensFrom === undefined
-      ? []
-      : textLike("jobTokensFrom", args.jobTokensFrom, DNS_LABEL, "a namespace's name")),
     ...integerWithin("jobQuota", args.jobQuota ?? 5_000, 10, 100_000),
     ...(args.gitHttpsCredentials !== undefined && args.gitSshKey !== undefined
       ? [{ path: "gitSshKey", reason: "must be unset when gitHttpsCredentials is set: git uses one of them" }]

@@ -12,6 +12,7 @@ import { buildPodSpec } from "../../components/pod-spec";
 import type { KubernetesClient } from "../../dispatcher/kubernetes/client";
 import { SimulatedAgents } from "../agents";
 import { createAgentsFixture } from "../bench/agents-fixture";
+import { NODE_OPTIONS } from "../../components/dispatcher-deployment";
 import { startDispatcherProcess } from "../bench/dispatcher-process";
 import { FakeBuildkite, SeededRandom, type FakeBuildkiteOptions } from "../buildkite";
 import type { AdministratorAccess } from "../control-plane";
@@ -146,6 +147,7 @@ export class FaultSystem {
             ...{ settings, secrets: { current: secrets.webhook }, token: fixture.token, cgroup: limit?.entrance },
             ...(options.webhookOnly ? {} : { agentTokens: { current: secrets.agentToken } }),
             ...{ server: proxy?.url ?? access.server, caPem: access.caPem, podName: `dispatcher-${replica}`, signal },
+            nodeOptions: NODE_OPTIONS,
           });
         },
         (urls) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { jobName, JOB_UUID, MANAGED_BY_LABEL, PROJECT } from "../../components/contract";
 import { FakeBuildkite, type FakeJob } from "../../lab/buildkite";
 import { DispatcherBench, type LocalDispatcher, type ObservedPod } from "../support/dispatchers";
-import { FaultProxy } from "../support/fault-proxy";
+import { FaultProxy } from "../../lab/fault-proxy";
 import {
   allowTokenReviews,
   askForJobToken,
