@@ -38,7 +38,7 @@ describe("AgentsNamespace", () => {
     assert.deepEqual(spec.ingress, []);
     assert.deepEqual(spec.egress[0]?.to[0]?.ipBlock.except, ["169.254.169.252/32", "169.254.169.254/32"]);
     // An ipBlock does not hold pods where Cilium enforces: without this there is no cluster DNS.
-    assert.deepEqual(spec.egress[0]?.to.at(2), { namespaceSelector: {} });
+    assert.deepEqual(spec.egress[0].to.at(2), { namespaceSelector: {} });
   });
 
   it("lets build pods call the metadata server where Workload Identity needs it", async () => {
