@@ -8,6 +8,7 @@ import type { Metrics } from "./metrics";
 import type { DispatcherLimits } from "./settings";
 import type { Patience } from "./patience";
 import { Pursuit, type Step } from "./pursuit";
+import type { Slots } from "./slots";
 import type { Templates } from "./templates";
 import type { WaitingRoom } from "./waiting-room";
 import type { Outcome, Work } from "./work";
@@ -22,6 +23,7 @@ export interface DispatchOptions {
   log: Log;
   /** Whether there may be pods of the job, as the watch last saw them. */
   hasPods: (uuid: string) => boolean;
+  slots: Slots;
   /** Whether the build is still to run, as Buildkite says; without it the webhook's time decides. */
   isWanted?: (uuid: string) => Promise<boolean>;
   /** A job was decided. */
@@ -129,11 +131,11 @@ export class Dispatch {
   }
 
   async #pursue(held: HeldJob): Promise<Outcome> {
-    const { room, api, templates, log, metrics, patience, hasPods, isWanted } = this.#options;
+    const { room, api, templates, log, metrics, patience, hasPods, slots, isWanted } = this.#options;
     const { signal } = this.#abort;
     const hurried = (): boolean => this.#hurried;
     const asksBuildkite = isWanted !== undefined;
-    const pursuit = new Pursuit({ api, templates, hasPods, patience, signal, hurried, asksBuildkite });
+    const pursuit = new Pursuit({ api, templates, hasPods, slots, patience, signal, hurried, asksBuildkite });
     const name = jobName(held.work.job.uuid);
     for (;;) {
       const step: Step = await this.#gate.run(() => pursuit.step(held));
@@ -169,7 +171,7 @@ export class Dispatch {
     const seconds = (performance.now() - arrivedAt) / 1000;
     metrics.decisions.inc({ queue: route.key, outcome });
     if (outcome === "deferred") {
-      metrics.deferred.inc({ queue: route.key, cause: "unasked" });
+      metrics.deferred.inc({ queue: route.key, cause: held.deferredBy });
     }
     if (outcome === "created" || outcome === "replaced") {
       onCreated(name, route.key);

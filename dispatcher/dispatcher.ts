@@ -18,6 +18,7 @@ import { PATIENCE, type Patience } from "./patience";
 import { Listener } from "./server";
 import { reconcileSettings, type DispatcherSettings } from "./settings";
 import { notReadyBecause, oldestHeldSeconds, readStatus } from "./status";
+import { Slots } from "./slots";
 import { Troubles } from "./troubles";
 import { WaitingRoom } from "./waiting-room";
 import { Webhook } from "./webhook";
@@ -116,11 +117,15 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   const dispatch = new Dispatch({
     ...{ api, templates, room, limits, patience, metrics, log, isWanted, onCreated },
     hasPods: (uuid) => cluster.hasPods(uuid),
+    slots: new Slots(reconcileSettings(settings)?.inFlight ?? Infinity, () => jobs.liveCount()),
     onMade: (held, uid) => {
       stories.made(held, uid);
     },
     onDecided: (held, outcome) => {
       loops?.attempts.decided(held, outcome);
+      if (outcome === "deferred" && held.deferredBy === "cap") {
+        loops?.reconcile.missed();
+      }
       loops?.reconcile.roomMade();
     },
   });

@@ -25,6 +25,8 @@ export class HeldJob {
   readonly waited = new Set<WaitCause>();
   /** What it waits for just now. */
   waitsFor: { cause: WaitCause; why?: string } | undefined;
+  /** Why it stays at Buildkite, where that is its outcome. */
+  deferredBy: "cap" | "unasked" = "unasked";
   /** What the API server said last, where that was a refusal. */
   refusal: string | undefined;
   /** Whether that refusal was about the Job itself, and not about who asked. */

@@ -9,6 +9,7 @@ import { isRunnableSince } from "./late-repeat";
 import { messageOf } from "./log";
 import type { Patience } from "./patience";
 import { failureOf } from "./refusal";
+import type { Slots } from "./slots";
 import type { Templates } from "./templates";
 import type { WaitCause } from "./waiting-room";
 import type { Outcome } from "./work";
@@ -28,6 +29,7 @@ export interface PursuitOptions {
   templates: Pick<Templates, "watched" | "live">;
   /** Whether there may be pods of the job already: then it is looked before another Job is made. */
   hasPods: (uuid: string) => boolean;
+  slots: Slots;
   patience: Patience;
   signal: AbortSignal;
   /** Whether Buildkite is asked before a finished Job is replaced; else the webhook's time decides. */
@@ -67,8 +69,7 @@ export class Pursuit {
       if (typeof manifest === "string") {
         return this.#refused(held, manifest, true);
       }
-      held.jobUid = await this.#options.api.createJob(manifest, this.#options.signal);
-      return held.attempt === 1 ? "created" : "replaced";
+      return await this.#create(held, manifest);
     } catch (error) {
       if (failureOf(error).kind !== "exists") {
         return this.#failed(held, error);
@@ -82,6 +83,23 @@ export class Pursuit {
     } catch (error) {
       return this.#failed(held, error);
     }
+  }
+
+  async #create(held: HeldJob, manifest: JobManifest): Promise<Outcome> {
+    const { api, slots, signal } = this.#options;
+    const create = (): Promise<string | undefined> => api.createJob(manifest, signal);
+    if (held.attempt > 1) {
+      // It follows a Job of its own, and what number it has would be forgotten at Buildkite.
+      held.jobUid = await create();
+      return "replaced";
+    }
+    const created = await slots.use(create);
+    if (created === undefined) {
+      held.deferredBy = "cap";
+      return "deferred";
+    }
+    held.jobUid = created.made;
+    return "created";
   }
 
   async #template({ work, freshSince }: HeldJob): Promise<PodTemplateObject | undefined> {

@@ -6,7 +6,8 @@ export const LIMIT_MIB = 128;
 /** 300 builds make 10,000 jobs. */
 const JOBS_PER_BUILD = 100 / 3;
 const PER_SECOND = 300;
-const REPLICAS = 2;
+/** Twice a replica's concurrent creates: those under way, and as many again for a watch that lags on a busy machine. */
+const UNSEEN_CREATES = 32;
 /** How often each replica's list is seen to have come to its end after the last job: so one of them had all jobs in it. */
 const LISTS = 2;
 /** A list of 10,000 is 100 pages, and the dispatcher asks for no more than its share of Buildkite's limit. */
@@ -38,10 +39,10 @@ export async function crowdUnderLimit(system: FaultSystem, builds: number): Prom
       fake.cancel(id);
     }
   }
-  // The cap is soft: each replica keeps it for itself at once, and for both as soon as it sees the other's creates.
+  // The cap is soft by the creates that one replica has under way, or has just made, before the other's watch shows them.
   notes.push(`at most ${mostLive} live Jobs with a cap of ${cap}`);
-  if (mostLive > REPLICAS * cap) {
-    complaints.push(`${mostLive} live Jobs at one time, with a cap of ${cap} in each of ${REPLICAS} replicas`);
+  if (mostLive > cap + UNSEEN_CREATES) {
+    complaints.push(`${mostLive} live Jobs at one time, with a cap of ${cap} and ${UNSEEN_CREATES} beyond it allowed`);
   }
   await judgeMemory(system);
   if (memoryLimits.length > 0) {

@@ -14,6 +14,7 @@ import type { Job, Pod } from "../../dispatcher/kubernetes/objects";
 import { PATIENCE } from "../../dispatcher/patience";
 import { Pursuit } from "../../dispatcher/pursuit";
 import type { QueueRoute } from "../../dispatcher/settings";
+import { Slots } from "../../dispatcher/slots";
 
 const ROUTE: QueueRoute = { key: "k8s", default: true, tags: ["queue=k8s"], template: "k8s", agentMode: "acquire" };
 const TEMPLATE: PodTemplateObject = {
@@ -35,6 +36,8 @@ class Scene {
   job: Job | undefined;
   pods: Pod[] = [];
   hasPods = false;
+  mostJobs = Infinity;
+  liveJobs = 0;
   refusalLimitMs = PATIENCE.refusalLimitMs;
 
   step(): ReturnType<Pursuit["step"]> {
@@ -51,6 +54,7 @@ class Scene {
       },
       templates: { watched: () => this.template, live: () => Promise.resolve(this.template) },
       hasPods: (uuid) => uuid === this.uuid && this.hasPods,
+      slots: new Slots(this.mostJobs, () => this.liveJobs),
       patience: { ...PATIENCE, refusalLimitMs: this.refusalLimitMs },
       signal: new AbortController().signal,
       ...{ asksBuildkite: false, hurried: () => false },
@@ -92,6 +96,21 @@ describe("a job on its way to its Job", () => {
     scene.job = { metadata: { name: jobName(scene.uuid), uid: "u", labels } };
     assert.equal(await scene.step(), "exists");
     assert.deepEqual(scene.calls, ["read"]);
+  });
+
+  it("stays at Buildkite where the other replica's Jobs have filled the last slot meanwhile", async () => {
+    scene.mostJobs = scene.liveJobs = 2;
+    assert.equal(await scene.step(), "deferred");
+    assert.equal(scene.held.deferredBy, "cap");
+    assert.deepEqual(scene.calls, []);
+    scene.liveJobs = 1;
+    assert.equal(await scene.step(), "created");
+  });
+
+  it("goes on with its next attempt where there is no slot: at Buildkite nobody would know its number", async () => {
+    scene.mostJobs = scene.liveJobs = 2;
+    scene.held.attempt = 2;
+    assert.equal(await scene.step(), "replaced");
   });
 
   it("takes a missing template for the installation's fault, never the build's", async () => {
