@@ -19,6 +19,8 @@ const RUN: RunReport = {
     { at: START, maxNodes: 3 },
     { at: START + 30_000, maxNodes: 4 },
   ],
+  buildRecords: [],
+  nodes: [],
   results: [
     { name: "jobs lost", value: 0, ok: true },
     { name: "secrets found", value: 2, ok: false },
