@@ -30,7 +30,9 @@ export function costSection(cost: CostFigures): string {
 <div class="wide"><table class="cost"><thead><tr><th></th><th colspan="2">these ${(cost.hours * 60).toFixed(0)} minutes</th><th colspan="2">a day with these builds only</th></tr>
 <tr><th>the same builds with</th><th>node-hours</th><th>US$</th><th>node-hours</th><th>US$</th></tr></thead>
 <tbody>${rows.join("")}</tbody></table></div>
-<p class="quiet">${escapeText(assumptions(cost))}</p>`;
+<ul class="plain quiet assumed">${assumptions(cost)
+    .map((text) => `<li>${escapeText(text)}</li>`)
+    .join("")}</ul>`;
 }
 
 function cell(name: string, value: number | undefined, dollars: boolean): string {
@@ -40,23 +42,23 @@ function cell(name: string, value: number | undefined, dollars: boolean): string
 }
 
 /** Everything the figures rest on, in words. */
-function assumptions({ machineType, spot, nodeHourDollars, timeScale, maxNodes }: CostFigures): string {
-  const price =
-    nodeHourDollars === undefined
-      ? `There is no price for ${spot ? "Spot " : ""}${machineType} in the table.`
-      : `One ${spot ? "Spot " : ""}${machineType} costs $${nodeHourDollars} an hour. ${ASSUMPTION}`;
+function assumptions({ machineType, spot, nodeHourDollars, timeScale, maxNodes }: CostFigures): string[] {
+  const what = `${spot ? "Spot " : ""}${machineType}`;
   const minutes = (profile: keyof typeof PROFILES) => PROFILES[profile].unneededTime / 60_000;
-  const clock =
+  return [
+    nodeHourDollars === undefined
+      ? `There is no price for ${what} in the table.`
+      : `One ${what} costs $${nodeHourDollars} an hour. ${ASSUMPTION}`,
     timeScale === 1
       ? "Times are real ones."
       : `The lab's clock is divided by ${timeScale}: all hours here are its seconds times ${timeScale}. Boots and idle times ` +
-        `come out as they are on GKE; builds, which ran in real time, count as ${timeScale} times as long as they were, and so ` +
-        "do the control plane's and the dispatcher's own delays.";
-  return (
-    `${price} A machine is paid for from its order (${PROFILES.BALANCED.bootTime / 1000} s before it is a node) to its end. ` +
-    `An idle node goes after ${minutes("OPTIMIZE_UTILIZATION")} min with OPTIMIZE_UTILIZATION, ${minutes("BALANCED")} min with ` +
-    `BALANCED: published values that Google may change. The replays need as many nodes at each moment as this run had with a ` +
-    `build on them; other packing, and other waits, are not replayed. Always on means ${maxNodes} nodes, the most that were ` +
-    `allowed. ${clock}`
-  );
+        `come out as they are on GKE; builds, which ran in real time, count as ${timeScale} times as long as they were, and ` +
+        "so do the control plane's and the dispatcher's own delays.",
+    `A machine is paid for from its order (${PROFILES.BALANCED.bootTime / 1000} s before it is a node) to its end. An idle node ` +
+      `goes after ${minutes("OPTIMIZE_UTILIZATION")} min with OPTIMIZE_UTILIZATION, ${minutes("BALANCED")} min with BALANCED: ` +
+      "published values that Google may change. This run's autoscaler had OPTIMIZE_UTILIZATION.",
+    "The replays need as many nodes at each moment as this run had with a build on them, and pay for the idle time after " +
+      "the last build, too. Other packing, and other waits, are not replayed.",
+    `Always on means ${maxNodes} nodes, the most that were allowed.`,
+  ];
 }

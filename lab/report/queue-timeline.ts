@@ -10,10 +10,7 @@ const MOST_ROWS = 120;
  * keyboard on its row: the rows are radio buttons, so that the arrow keys go through them without any script.
  */
 export function queueTimelines(run: RunReport): string {
-  const times = run.buildRecords.flatMap((build) => [
-    build.scheduledAt,
-    stepsOf(build).at(-1)?.to ?? build.scheduledAt,
-  ]);
+  const times = run.buildRecords.flatMap((build) => [build.scheduledAt, build.scheduledAt + lengthOf(build)]);
   if (times.length === 0) {
     return '<p class="quiet">No build was recorded.</p>';
   }
@@ -40,15 +37,28 @@ function queueFigure(run: RunReport, queue: string, index: number, window: Stret
   const all = run.buildRecords.filter((build) => build.queue === queue);
   const builds = spread(all, MOST_ROWS);
   const waits = all.flatMap(({ startedAt, scheduledAt }) => (startedAt === undefined ? [] : [startedAt - scheduledAt]));
+  // Something is to be seen before anybody points at anything.
+  const slowest = builds.reduce<BuildRecord | undefined>(
+    (most, build) => (most === undefined || lengthOf(build) > lengthOf(most) ? build : most),
+    undefined,
+  );
   const shown = builds.length < all.length ? `, ${builds.length} of them shown` : "";
   return `<fieldset class="queue"><legend>${escapeText(queue)} <span>${all.length} builds${shown}; from push to start: ${seconds(percentile(waits, 0.5))} median, ${seconds(percentile(waits, 0.95))} p95</span></legend>
-<div class="rows">${builds.map((build) => row(build, `queue-${index}`, window, run)).join("\n")}</div>
+<div class="rows">${builds.map((build) => row(build, { group: `queue-${index}`, chosen: build === slowest, window, run })).join("\n")}</div>
 <div class="scale"><span>${seconds(window.from - run.startedAt)}</span><span>${seconds(window.to - run.startedAt)} since the start</span></div>
-<p class="hint">Point at a build, or go into the list with Tab and through it with the arrow keys.</p>
+<p class="hint">The slowest build, or the one that you point at, or choose: Tab goes into the list, the arrow keys go through it.</p>
 </fieldset>`;
 }
 
-function row(build: BuildRecord, group: string, window: Stretch, run: RunReport): string {
+interface RowPlace {
+  readonly group: string;
+  /** Its card is shown from the start. */
+  readonly chosen: boolean;
+  readonly window: Stretch;
+  readonly run: RunReport;
+}
+
+function row(build: BuildRecord, { group, chosen, window, run }: RowPlace): string {
   const percent = (at: number) => ((at - window.from) / (window.to - window.from)) * 100;
   const steps = stepsOf(build);
   const bars = steps
@@ -58,14 +68,13 @@ function row(build: BuildRecord, group: string, window: Stretch, run: RunReport)
         `<i class="step-${name}" style="left:${percent(from).toFixed(2)}%;width:${(percent(to) - percent(from)).toFixed(2)}%"></i>`,
     );
   const summary = `build ${build.number}: ${steps.map(({ name, from, to }) => `${name} ${seconds(to - from)}`).join(", ")}`;
-  return `<label class="build"><input type="radio" name="${group}" aria-label="${escapeText(summary)}"><span class="steps">${bars.join("")}</span>${card(build, run)}</label>`;
+  return `<label class="build"><input type="radio" name="${group}"${chosen ? " checked" : ""} aria-label="${escapeText(summary)}"><span class="steps">${bars.join("")}</span>${card(build, run)}</label>`;
 }
 
 /** A build's own waterfall, each step on a line of its own. */
 function card(build: BuildRecord, run: RunReport): string {
   const steps = stepsOf(build);
-  const end = steps.at(-1)?.to ?? build.scheduledAt;
-  const length = Math.max(1, end - build.scheduledAt);
+  const length = Math.max(1, lengthOf(build));
   const lines = steps.map(({ name, from, to }) => {
     const left = (((from - build.scheduledAt) / length) * 100).toFixed(1);
     const width = (((to - from) / length) * 100).toFixed(1);
@@ -93,6 +102,11 @@ function spread<T>(all: readonly T[], most: number): T[] {
     : Array.from({ length: most }, (_, index) => all[Math.floor((index * all.length) / most)]).filter(
         (one) => one !== undefined,
       );
+}
+
+/** From the push to the last that was seen of it; milliseconds. */
+function lengthOf(build: BuildRecord): number {
+  return (stepsOf(build).at(-1)?.to ?? build.scheduledAt) - build.scheduledAt;
 }
 
 function percentile(values: readonly number[], share: number): number {

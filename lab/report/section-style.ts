@@ -7,7 +7,7 @@ export const SECTION_STYLE = `
 .step-webhook { background: var(--s-webhook); } .step-Job { background: var(--s-job); } .step-node { background: var(--s-node); }
 .step-pod { background: var(--s-pod); } .step-agent { background: var(--s-agent); } .step-build { background: var(--s-build); }
 .step-end { background: var(--s-end); }
-.queue { position: relative; min-width: 0; border: 1px solid var(--rule); border-radius: 8px; margin: 14px 0; padding: 8px 14px 208px; }
+.queue { position: relative; min-width: 0; border: 1px solid var(--rule); border-radius: 8px; margin: 14px 0; padding: 8px 14px 204px; }
 .queue legend { font-weight: 650; padding: 0 6px; } .queue legend span { font-weight: 400; color: var(--quiet); font-size: 13px; }
 .rows { background: var(--soft); }
 .build { display: block; cursor: pointer; }
@@ -15,9 +15,10 @@ export const SECTION_STYLE = `
 .build input { position: absolute; opacity: 0; width: 1px; height: 1px; margin: 0; }
 .steps { display: block; position: relative; height: 7px; }
 .steps i { position: absolute; top: 1px; height: 5px; min-width: 1px; }
-.build:focus-within .steps { outline: 2px solid var(--ink); }
+.build:has(input:checked) .steps { outline: 1px solid var(--axis); }
+.build:has(input:focus-visible) .steps { outline: 2px solid var(--ink); }
 .scale { display: flex; justify-content: space-between; color: var(--quiet); font-size: 12px; font-variant-numeric: tabular-nums; }
-.hint { position: absolute; left: 14px; right: 14px; bottom: 8px; height: 180px; margin: 0; color: var(--quiet); font-size: 13.5px; }
+.hint { margin: 4px 0 0; color: var(--quiet); font-size: 13px; }
 .card { display: none; position: absolute; z-index: 1; left: 14px; right: 14px; bottom: 8px; height: 188px; overflow: hidden; background: var(--page); font-size: 13px; cursor: auto; }
 .build:has(input:checked) .card { display: block; }
 .build:hover .card, .build:has(input:focus-visible) .card { display: block; z-index: 2; }
@@ -30,9 +31,10 @@ export const SECTION_STYLE = `
 .meter i { display: block; height: 18px; background: var(--nodes); }
 .cost th[scope=row] { color: var(--ink); white-space: normal; min-width: 190px; font-weight: 450; }
 .cost td { white-space: nowrap; } .cost thead th { white-space: normal; }
+.assumed { margin-top: 14px; font-size: 13.5px; }
 .cost .bar { display: block; height: 6px; min-width: 2px; margin-top: 4px; border-radius: 2px; background: var(--nodes); }
 @media (max-width: 620px) {
   main { padding: 18px 12px 40px; }
-  .queue { padding-left: 8px; padding-right: 8px; } .card, .hint { left: 8px; right: 8px; }
+  .queue { padding-left: 8px; padding-right: 8px; } .card { left: 8px; right: 8px; }
 }
 `;

@@ -5,7 +5,11 @@ import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TEMPORARY_PREFIX } from "../../lab/leftovers";
+import type { RunReport } from "../../lab/report";
+import { STEPS, stepsOf } from "../../lab/report/build-record";
 import type { LabResults } from "../../lab/results";
+import { nodeHour } from "../../tools/preview/prices";
+import { differences } from "../support/report-figures";
 
 const ROOT = join(__dirname, "..", "..");
 const RESULTS = join(ROOT, "out", "lab.json");
@@ -150,6 +154,27 @@ describe("npm run lab", () => {
     assert.ok(results.parts.some(({ name, kind }) => name === "kube-apiserver" && kind === "real"));
     const report = readFileSync(join(ROOT, "out", "lab.html"), "utf8");
     assert.match(report, /<svg/);
+    assert.deepEqual(differences(report, results.cost), [], "the report's figures are those of lab.json");
+    const { cost } = results;
+    assert.equal(cost.nodeHourDollars, nodeHour(cost.machineType, cost.spot));
+    assert.ok(cost.usedNodeHours > 0 && cost.usedNodeHours < cost.paidNodeHours, JSON.stringify(cost));
+    assert.deepEqual(
+      cost.rows.map(({ name }) => name),
+      ["this run", "OPTIMIZE_UTILIZATION", "BALANCED", "always on"],
+    );
+    assert.equal(cost.rows[3]?.dayNodeHours, 12 * 24);
+    const run = JSON.parse(readFileSync(join(ROOT, "out", "lab-run.json"), "utf8")) as RunReport;
+    assert.equal(run.buildRecords.length, 200, "the one for the destroy is not in it");
+    const whole = STEPS.map(({ name }) => name);
+    for (const build of run.buildRecords) {
+      assert.deepEqual(
+        stepsOf(build).map(({ name }) => name),
+        whole,
+        JSON.stringify(build),
+      );
+      assert.ok(run.nodes.some(({ name }) => name === build.node));
+    }
+    assert.doesNotMatch(text(), /\u001b/, "plain lines where there is no terminal");
     assert.doesNotMatch(report, /<script[^>]*src=|<link[^>]*href="http/, "self-contained");
   });
 });
