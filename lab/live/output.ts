@@ -21,10 +21,15 @@ export function plainOutput(print: (line: string) => void): LabOutput {
 /** What is asked of a stream before a view is drawn on it. */
 export interface MaybeTerminal {
   readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
 }
 
-/** A view is drawn on terminals that can move their cursor, and not in CI, whose logs only look like one. */
-export function wantsView({ isTTY }: MaybeTerminal, env: NodeJS.ProcessEnv): boolean {
+/**
+ * A view is drawn on terminals that can move their cursor and know their size, and not in CI, whose logs only look like
+ * one.
+ */
+export function wantsView({ isTTY, columns = 0, rows = 0 }: MaybeTerminal, env: NodeJS.ProcessEnv): boolean {
   const set = (value: string | undefined) => value !== undefined && value !== "" && value !== "false";
-  return isTTY === true && !set(env["CI"]) && env["TERM"] !== "dumb";
+  return isTTY === true && columns > 0 && rows > 0 && !set(env["CI"]) && env["TERM"] !== "dumb";
 }

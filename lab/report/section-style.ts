@@ -30,11 +30,13 @@ export const SECTION_STYLE = `
 .meter { height: 18px; max-width: 620px; border-radius: 4px; overflow: hidden; background: var(--queued); margin-bottom: 8px; }
 .meter i { display: block; height: 18px; background: var(--nodes); }
 .cost th[scope=row] { color: var(--ink); white-space: normal; min-width: 190px; font-weight: 450; }
-.cost td { white-space: nowrap; } .cost thead th { white-space: normal; }
+.cost td, .cost thead th { white-space: nowrap; }
 .assumed { margin-top: 14px; font-size: 13.5px; }
 .cost .bar { display: block; height: 6px; min-width: 2px; margin-top: 4px; border-radius: 2px; background: var(--nodes); }
 @media (max-width: 620px) {
   main { padding: 18px 12px 40px; }
-  .queue { padding-left: 8px; padding-right: 8px; } .card { left: 8px; right: 8px; }
+  .queue { padding: 8px 8px 244px; } .card { height: 228px; } .card .title { height: 80px; }
+  .cost th[scope=row] { min-width: 130px; } .cost th, .cost td { padding-right: 10px; }
+  .card { left: 8px; right: 8px; }
 }
 `;

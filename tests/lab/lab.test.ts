@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { TEMPORARY_PREFIX } from "../../lab/leftovers";
 import type { RunReport } from "../../lab/report";
 import { STEPS, stepsOf } from "../../lab/report/build-record";
@@ -119,6 +120,33 @@ describe("npm run lab", () => {
       assert.deepEqual(processesOf(folders), []);
     });
   }
+
+  it("draws a view on a terminal, and leaves that with its cursor and the last lines after Ctrl-C", async function () {
+    this.timeout(180_000);
+    if (spawnSync("script", ["--version"]).error !== undefined) {
+      Object.assign(this, { skipReason: "no script command of util-linux, which makes terminals" });
+      return this.skip();
+    }
+    const before = temporaryFolders();
+    const command = `stty cols 80 rows 24; exec ${process.execPath} --import tsx lab/main.ts --builds 40 --max-nodes 3`;
+    const { CI: _ci, NO_COLOR: _noColor, ...env } = process.env;
+    const child = spawn("script", ["--quiet", "--flush", "--return", "--command", command, "/dev/null"], {
+      cwd: ROOT,
+      stdio: ["pipe", "pipe", "pipe"],
+      env: { ...env, TERM: "xterm-256color", TSX_DISABLE_CACHE: "1" },
+    });
+    const said = output(child);
+    await said.line("> pulumi preview (dev)");
+    // As the keyboard does it.
+    child.stdin?.write("\u0003");
+    assert.equal(await exitCode(child), 130, said.text());
+    const text = said.text();
+    const [hidden, shown] = [text.lastIndexOf("\u001b[?25l"), text.lastIndexOf("\u001b[?25h")];
+    assert.ok(hidden >= 0 && shown > hidden, "the cursor was hidden and is back");
+    assert.match(stripVTControlCharacters(text), /What is happening/);
+    assert.match(text.slice(shown), /FAILED +interrupted\r\n(.*\r\n)*.* were not as they must be, after /);
+    assert.deepEqual(temporaryFolders(), before);
+  });
 
   it("leaves nothing behind when nobody reads its output any more", async function () {
     this.timeout(180_000);

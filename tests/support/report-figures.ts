@@ -28,7 +28,9 @@ export function differences(html: string, cost: CostFigures | undefined): string
   const missing = [...wanted].flatMap(([name, value]) => {
     const one = shown.get(name);
     const read = one !== undefined && Math.abs(one.text - value) <= 0.0051;
-    return one?.value === value && read ? [] : [`${name}: ${value}, shown ${JSON.stringify(one) ?? "nowhere"}`];
+    return one?.value === value && read
+      ? []
+      : [`${name}: ${value}, shown ${one === undefined ? "nowhere" : JSON.stringify(one)}`];
   });
   return [...missing, ...[...shown.keys()].filter((name) => !wanted.has(name)).map((name) => `${name} is not in it`)];
 }

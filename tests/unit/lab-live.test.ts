@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
-import { EventEmitter } from "node:events";
 import { PassThrough } from "node:stream";
 import { stripVTControlCharacters } from "node:util";
 import { plainOutput, terminalOutput, wantsView } from "../../lab/live";
 import { liveJobs } from "../../lab/live/live-system";
 import type { LiveState, LiveSystem } from "../../lab/live/state";
-import type { Terminal } from "../../lab/live/terminal-output";
 import { shares, view } from "../../lab/live/view";
 
 const NOW = Date.UTC(2026, 0, 1);
@@ -167,9 +165,10 @@ class FakeTerminal extends PassThrough {
 
 describe("the lab's output", () => {
   it("is lines unless a person looks at a terminal", () => {
-    const tty = { isTTY: true };
+    const tty = { isTTY: true, columns: 80, rows: 24 };
     assert.equal(wantsView(tty, { TERM: "xterm" }), true);
     assert.equal(wantsView({}, { TERM: "xterm" }), false);
+    assert.equal(wantsView({ isTTY: true, columns: 0, rows: 0 }, { TERM: "xterm" }), false, "no size is known");
     assert.equal(wantsView(tty, { TERM: "dumb" }), false);
     assert.equal(wantsView(tty, { TERM: "xterm", CI: "true" }), false);
     assert.equal(wantsView(tty, { TERM: "xterm", CI: "false" }), true);
@@ -187,25 +186,25 @@ describe("the lab's output", () => {
     it(`draws ${colours ? "in colour" : "without colour"} and leaves the last view; before and after, lines are lines`, () => {
       const terminal = new FakeTerminal(colours);
       const lines: string[] = [];
-      const output = terminalOutput(terminal as unknown as Terminal, (line) => lines.push(line));
+      const output = terminalOutput(terminal, (line) => lines.push(line));
       output.print("before");
       output.follow(() => ({ elapsed: 1, steps: [], system: SYSTEM }));
       output.print("while\nit runs");
       output.end();
       output.print("after");
       assert.deepEqual(lines, ["before", "after"]);
-      const text = terminal.read() === null ? terminal.text : terminal.text;
+      const { text } = terminal;
       assert.match(stripVTControlCharacters(text), /25 finished {2}4 running/);
       assert.match(stripVTControlCharacters(text), /while\n(.*\n)?it runs/s);
       // Colours are the codes that end with m; the others move the cursor.
       assert.equal(/\u001b\[[0-9;]+m/.test(text), colours);
-      assert.equal((terminal as EventEmitter).listenerCount("resize"), 0);
+      assert.equal(terminal.listenerCount("resize"), 0);
     });
   }
 
   it("draws anew, and narrower, after a resize", () => {
     const terminal = new FakeTerminal(false);
-    const output = terminalOutput(terminal as unknown as Terminal, () => undefined);
+    const output = terminalOutput(terminal, () => undefined);
     output.follow(() => ({ elapsed: 1, steps: [], system: SYSTEM }));
     terminal.text = "";
     terminal.columns = 40;
