@@ -141,7 +141,8 @@ describe("npm run lab", () => {
     child.stdin?.write("\u0003");
     assert.equal(await exitCode(child), 130, said.text());
     const text = said.text();
-    const [hidden, shown] = [text.lastIndexOf("\u001b[?25l"), text.lastIndexOf("\u001b[?25h")];
+    const hidden = text.lastIndexOf("\u001b[?25l");
+    const shown = text.indexOf("\u001b[?25h", hidden);
     assert.ok(hidden >= 0 && shown > hidden, "the cursor was hidden and is back");
     assert.match(stripVTControlCharacters(text), /What is happening/);
     assert.match(text.slice(shown), /FAILED +interrupted\r\n(.*\r\n)*.* were not as they must be, after /);
