@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
@@ -127,13 +127,14 @@ describe("npm run lab", () => {
       Object.assign(this, { skipReason: "no script command of util-linux, which makes terminals" });
       return this.skip();
     }
-    const before = temporaryFolders();
+    // Its own, so that nobody else's folders come and go in it.
+    const folder = mkdtempSync(join(tmpdir(), "buildkite-scale-to-zero-tests-"));
     const command = `stty cols 80 rows 24; exec ${process.execPath} --import tsx lab/main.ts --builds 40 --max-nodes 3`;
     const { CI: _ci, NO_COLOR: _noColor, ...env } = process.env;
     const child = spawn("script", ["--quiet", "--flush", "--return", "--command", command, "/dev/null"], {
       cwd: ROOT,
       stdio: ["pipe", "pipe", "pipe"],
-      env: { ...env, TERM: "xterm-256color", TSX_DISABLE_CACHE: "1" },
+      env: { ...env, TMPDIR: folder, TERM: "xterm-256color", TSX_DISABLE_CACHE: "1" },
     });
     const said = output(child);
     await said.line("> pulumi preview (dev)");
@@ -146,7 +147,9 @@ describe("npm run lab", () => {
     assert.ok(hidden >= 0 && shown > hidden, "the cursor was hidden and is back");
     assert.match(stripVTControlCharacters(text), /What is happening/);
     assert.match(text.slice(shown), /FAILED +interrupted\r\n(.*\r\n)*.* were not as they must be, after /);
-    assert.deepEqual(temporaryFolders(), before);
+    const left = readdirSync(folder).filter((name) => name.startsWith(TEMPORARY_PREFIX));
+    rmSync(folder, { recursive: true, force: true });
+    assert.deepEqual(left, []);
   });
 
   it("leaves nothing behind when nobody reads its output any more", async function () {
