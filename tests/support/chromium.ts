@@ -38,8 +38,8 @@ export interface Looked {
   readonly consoleLines: readonly string[];
 }
 
-/** Nothing is fetched, kept, or asked of the machine. Blink's number of a scheme: 0 is dark, 1 is light. */
-function flags(profile: string, { scheme, width, height }: Look): string[] {
+/** The command line: nothing is fetched, kept, or asked of the machine. Blink's number of a scheme: 0 is dark, 1 is light. */
+export function flags(profile: string, { scheme, width, height }: Look): string[] {
   return [
     ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"],
     ...["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
@@ -85,7 +85,8 @@ async function run(command: string, args: readonly string[]): Promise<{ stdout: 
   }
 }
 
-function stop(group: number | undefined): void {
+/** Ends a browser with all its processes. */
+export function stop(group: number | undefined): void {
   try {
     if (group !== undefined) {
       process.kill(-group, "SIGKILL");
