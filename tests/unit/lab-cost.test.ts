@@ -113,6 +113,7 @@ describe("a build's steps", () => {
       late.map(({ name }) => name),
       ["webhook", "Job", "node", "agent", "build", "end"],
     );
+    assert.equal(late.find(({ name }) => name === "Job")?.to, 3_000, "the pod had its node then, so there was the Job");
     assert.equal(late.find(({ name }) => name === "build")?.from, 3_500);
     assert.deepEqual(stepsOf({ number: 1, queue: "q", scheduledAt: 5 }), []);
   });
