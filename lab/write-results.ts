@@ -7,8 +7,7 @@ import { type End, type LabResults, type Measured, UNPROVEN } from "./results";
 
 /**
  * Writes lab.json, and when there is something to draw lab.html and lab-run.json, which is what it was drawn from, into a
- * folder. A text that holds one of this run's
- * secrets is not written; that is a failure of its own.
+ * folder. A text that holds one of this run's secrets is not written; that is a failure of its own.
  */
 export async function writeResults(
   folder: string,
