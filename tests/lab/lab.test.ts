@@ -130,16 +130,15 @@ describe("npm run lab", () => {
     // Its own, so that nobody else's folders come and go in it.
     const folder = mkdtempSync(join(tmpdir(), "buildkite-scale-to-zero-tests-"));
     const command = `stty cols 80 rows 24; exec ${process.execPath} --import tsx lab/main.ts --builds 40 --max-nodes 3`;
-    const { CI: _ci, NO_COLOR: _noColor, ...env } = process.env;
     const child = spawn("script", ["--quiet", "--flush", "--return", "--command", command, "/dev/null"], {
       cwd: ROOT,
       stdio: ["pipe", "pipe", "pipe"],
-      env: { ...env, TMPDIR: folder, TERM: "xterm-256color", TSX_DISABLE_CACHE: "1" },
+      env: { ...process.env, CI: "", NO_COLOR: "", TMPDIR: folder, TERM: "xterm-256color", TSX_DISABLE_CACHE: "1" },
     });
     const said = output(child);
     await said.line("> pulumi preview (dev)");
     // As the keyboard does it.
-    child.stdin?.write("\u0003");
+    child.stdin.write("\u0003");
     assert.equal(await exitCode(child), 130, said.text());
     const text = said.text();
     const hidden = text.lastIndexOf("\u001b[?25l");
