@@ -77,6 +77,14 @@ function processesOf(folders: readonly string[]): string[] {
 }
 
 describe("npm run lab", () => {
+  let folder: string | undefined;
+
+  after(() => {
+    if (folder !== undefined) {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
   it("explains itself", async () => {
     const child = lab("--help");
     const { text } = output(child);
@@ -128,7 +136,7 @@ describe("npm run lab", () => {
       return this.skip();
     }
     // Its own, so that nobody else's folders come and go in it.
-    const folder = mkdtempSync(join(tmpdir(), "buildkite-scale-to-zero-tests-"));
+    folder = mkdtempSync(join(tmpdir(), "buildkite-scale-to-zero-tests-"));
     const command = `stty cols 80 rows 24; exec ${process.execPath} --import tsx lab/main.ts --builds 40 --max-nodes 3`;
     const child = spawn("script", ["--quiet", "--flush", "--return", "--command", command, "/dev/null"], {
       cwd: ROOT,
@@ -147,7 +155,6 @@ describe("npm run lab", () => {
     assert.match(stripVTControlCharacters(text), /What is happening/);
     assert.match(text.slice(shown), /FAILED +interrupted\r\n(.*\r\n)*.* were not as they must be, after /);
     const left = readdirSync(folder).filter((name) => name.startsWith(TEMPORARY_PREFIX));
-    rmSync(folder, { recursive: true, force: true });
     assert.deepEqual(left, []);
   });
 
