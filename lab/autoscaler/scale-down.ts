@@ -108,6 +108,32 @@ export class ScaleDown {
     );
   }
 
+  /**
+   * The first moment after `now` at which a step with the same nodes and pods could decide otherwise; Infinity for never.
+   * Holds while no pod is being deleted and none is in kube-system: of those the age counts, too (rules 8 and 9).
+   */
+  nextChange(now: number): number {
+    const { delayAfterAdd, delayAfterDelete, delayAfterFailure, unneededTime, unreadyTime } = this.timers;
+    let next = Infinity;
+    const at = (moment: number): void => {
+      if (moment > now && moment < next) {
+        next = moment;
+      }
+    };
+    at(this.lastAdd + delayAfterAdd);
+    at(this.lastDelete + delayAfterDelete);
+    at(this.lastFailure + delayAfterFailure);
+    for (const standing of this.standings.values()) {
+      if (standing.kind === "unneeded") {
+        at(standing.since + unneededTime);
+        at(standing.since + unreadyTime);
+      } else if (standing.kind === "unremovable") {
+        at(standing.until);
+      }
+    }
+    return next;
+  }
+
   private judge(
     node: NodeState,
     pods: readonly PodState[],
@@ -145,9 +171,11 @@ export class ScaleDown {
         evict.push(pod);
       }
     }
-    const elsewhere = input.nodes.filter((one) => one.name !== node.name && !gone.has(one.name) && one.ready);
-    if (evict.length > 0 && placeWhatFits(evict, roomsOf(elsewhere, input.pods)).length > 0) {
-      return unremovable("no place to move its pods to");
+    if (evict.length > 0) {
+      const elsewhere = input.nodes.filter((one) => one.name !== node.name && !gone.has(one.name) && one.ready);
+      if (placeWhatFits(evict, roomsOf(elsewhere, input.pods)).length > 0) {
+        return unremovable("no place to move its pods to");
+      }
     }
     const since = before?.kind === "unneeded" ? before.since : now;
     return { standing: { kind: "unneeded", since }, evict };
