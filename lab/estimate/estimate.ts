@@ -97,7 +97,9 @@ export function seriesOf(outcomes: readonly Outcome[]): Series[] {
       return [];
     }
     const sorted = line.toSorted((a, b) => a.maxNodes - b.maxNodes);
-    const knee = kneeOf(sorted.map(({ nodeCost, waitP95Seconds }) => ({ cost: nodeCost, wait: waitP95Seconds })));
+    // A pool that never catches up is no choice: its waiting time would be another had the history been longer.
+    const choices = sorted.filter(({ keepsUp }) => keepsUp);
+    const knee = kneeOf(choices.map(({ nodeCost, waitP95Seconds }) => ({ cost: nodeCost, wait: waitP95Seconds })));
     const { machineType, profile, spotShare } = one;
     return [
       {
@@ -105,7 +107,7 @@ export function seriesOf(outcomes: readonly Outcome[]): Series[] {
         profile,
         spotShare,
         outcomes: sorted,
-        knee: knee === undefined ? undefined : sorted[knee]?.maxNodes,
+        knee: knee === undefined ? undefined : choices[knee]?.maxNodes,
       },
     ];
   });

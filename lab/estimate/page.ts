@@ -48,7 +48,8 @@ ${legend(estimate.series)}
 <div class="picture">${kneeSvg(estimate)}</div>
 <figcaption>A dot is a pool; its number is the most nodes it may have. The ring marks the knee of a line: of the pools that no
 other beats in both, the one farthest below the straight line from the cheapest to the dearest. Up to it money buys much waiting
-time, beyond it little. A line without a ring has no such point.</figcaption>
+time, beyond it little. A line without a ring has no such point. Pools with too few nodes
+for the builds are left out.</figcaption>
 </figure>
 <h2>All pools</h2>
 ${table(estimate)}

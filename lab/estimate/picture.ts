@@ -15,7 +15,8 @@ const BOTTOM = HEIGHT - 62;
 export const COLOURS = 8;
 
 /** Waiting time against cost: one line for each series, a dot for each maximum, a ring around each knee. */
-export function kneeSvg({ series }: Estimate): string {
+export function kneeSvg({ series: all }: Estimate): string {
+  const series = all.map((one) => ({ ...one, outcomes: shown(one.outcomes, all) }));
   const outcomes = series.flatMap((one) => one.outcomes);
   const unit = unitFor(Math.max(...outcomes.map(({ waitP95Seconds }) => waitP95Seconds)));
   // Both axes begin at 0 and are linear: so the knee of the numbers is the knee that is seen.
@@ -44,6 +45,12 @@ export function kneeSvg({ series }: Estimate): string {
 /** Classes of a line's colour and dashes. */
 export function lineClass(index: number): string {
   return `series-${index % COLOURS}${index >= COLOURS ? " dashed" : ""}`;
+}
+
+/** Pools that never catch up are left out where others do: their hours would squeeze the rest into a corner. */
+function shown(outcomes: readonly Outcome[], all: readonly Series[]): readonly Outcome[] {
+  const some = all.some((one) => one.outcomes.some(({ keepsUp }) => keepsUp));
+  return some ? outcomes.filter(({ keepsUp }) => keepsUp) : outcomes;
 }
 
 function unitFor(most: number): { readonly seconds: number; readonly name: string } {

@@ -135,20 +135,22 @@ class Simulation {
     }
     this.jobOf.set(pod.uid, job);
     this.waiting.add(pod);
-    this.schedule(now);
+    this.schedule(this.nodes.values(), now);
   }
 
   private end(now: number): void {
     const { node, pod } = this.running.take();
     node.end(pod.uid, now);
     this.lastEndAt = now;
-    this.schedule(now);
+    this.schedule([node], now);
   }
 
-  private schedule(now: number): void {
+  /** Binds what fits; only these nodes can have got room, for whatever fitted before is bound. */
+  private schedule(nodes: Iterable<SimulatedNode>, now: number): void {
+    const candidates = [...nodes];
     this.waiting.offer((pod) => {
       let best: SimulatedNode | undefined;
-      for (const node of this.nodes.values()) {
+      for (const node of candidates) {
         if (node.takes(pod) && (best === undefined || this.better(node, best))) {
           best = node;
         }
@@ -185,14 +187,15 @@ class Simulation {
     const { pool, everyScan = false } = this.options;
     this.changed = false;
     const { ready, due } = decisions.boot(pool, (name) => this.nodes.get(name)?.state, now);
-    for (const machine of due) {
+    const booted = due.map((machine) => {
       machine.registered = true;
       const { name, zone } = machine;
-      const state = { ...this.template, name, labels: nodeLabels(pool, name, zone) };
-      this.nodes.set(name, new SimulatedNode(state, now));
-    }
-    if (due.length > 0) {
-      this.schedule(now);
+      const node = new SimulatedNode({ ...this.template, name, labels: nodeLabels(pool, name, zone) }, now);
+      this.nodes.set(name, node);
+      return node;
+    });
+    if (booted.length > 0) {
+      this.schedule(booted, now);
     }
     this.changed ||= ready.length > 0 || due.length > 0;
     const nodes = [...this.nodes.values()].map(({ state }) => state);
