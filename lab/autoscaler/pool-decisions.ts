@@ -56,9 +56,9 @@ export class PoolDecisions {
   /** What became of the pool's machines. A failed one counts for the back-off (rule 6). */
   boot(pool: PoolSpec, node: (name: string) => NodeState | undefined, now: number): BootOutcome {
     const outcome = this.machines.look(pool.name, node, now);
-    for (const _ of outcome.failed) {
+    outcome.failed.forEach(() => {
       this.backoff(pool.name).fail(now);
-    }
+    });
     return outcome;
   }
 

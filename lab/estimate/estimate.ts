@@ -3,7 +3,7 @@ import type { History } from "./history";
 import { kneeOf } from "./knee";
 import type { EstimateOptions } from "./options";
 import { nodePrice, PRICE_SOURCE } from "./prices";
-import { coveredDays, percentile, tryPool, type Outcome } from "./scenario";
+import { coveredDays, describeRequests, percentile, tryPool, type Outcome } from "./scenario";
 
 /** Rows that differ in their maximum only, and so lie on one line of the picture. */
 export interface Series {
@@ -127,11 +127,7 @@ function sentences({ machineTypes, prices, assumptions }: EstimateOptions): stri
     `Prices, unless given on the command line: ${PRICE_SOURCE}.`,
     jobsPerNode === undefined
       ? `A build's pod requests ${[...requests]
-          .map(([queue, { cpu, memory, ephemeralStorage }]) => {
-            const of = queue === "" ? "" : `, of queue ${queue}`;
-            const gib = (bytes: number): string => `${Number((bytes / 2 ** 30).toFixed(2))} GiB`;
-            return `${cpu}m CPU, ${gib(memory)} memory, ${gib(ephemeralStorage)} disk${of}`;
-          })
+          .map(([queue, one]) => `${describeRequests(one)}${queue === "" ? "" : ` (queue ${queue})`}`)
           .join("; ")}.`
       : `${jobsPerNode} builds fit on a node.`,
     "GKE's timers are those of the published chart of its autoscaler; that managed GKE runs the same is an inference.",

@@ -1,6 +1,6 @@
-import { allocatable, PROFILES, type AutoscalingProfile } from "../autoscaler";
+import { allocatable, describeAllocatable, PROFILES, type AutoscalingProfile } from "../autoscaler";
 import type { PoolSpec } from "../autoscaler/pool";
-import type { Resources } from "../autoscaler/quantity";
+import { within, type Resources } from "../autoscaler/quantity";
 import type { NodePrice } from "./prices";
 import { simulate, type SimulationResult } from "./simulation";
 import type { History } from "./history";
@@ -80,6 +80,7 @@ export function tryPool(
 ): Outcome[] {
   const { nodeStartSeconds, imagePullSeconds, podStartSeconds, dispatchSeconds, monthDays } = assumptions;
   const requestsOf = requestsBy(pool.machineType, assumptions);
+  refuseTooLarge(history, pool.machineType, requestsOf, assumptions.diskGib);
   const result = simulate({
     jobs: history.jobs.map(({ queue, runnableAt, durationMs }) => ({
       ...{ runnableAt, durationMs },
@@ -151,6 +152,30 @@ function requestsBy(
     }
     return found;
   };
+}
+
+function refuseTooLarge(
+  { jobs }: History,
+  machineType: string,
+  requestsOf: (queue: string) => Resources,
+  diskGib: number,
+): void {
+  const room = allocatable(machineType, diskGib);
+  for (const queue of new Set(jobs.map((job) => job.queue))) {
+    const requests = requestsOf(queue);
+    if (!within(requests, room)) {
+      throw new RangeError(
+        `--requests must fit on a node: a build of queue ${queue} asks for ${describeRequests(requests)}, and of ` +
+          `${describeAllocatable(machineType, diskGib)}; give smaller requests, --jobs-per-node, or another --machine-type`,
+      );
+    }
+  }
+}
+
+/** For people. */
+export function describeRequests({ cpu, memory, ephemeralStorage }: Resources): string {
+  const gib = (bytes: number): string => `${Number((bytes / 2 ** 30).toFixed(2))} GiB`;
+  return `${cpu}m CPU, ${gib(memory)} memory, ${gib(ephemeralStorage)} disk`;
 }
 
 function poolSpec({ maxNodes, machineType }: Pool, diskGib: number): PoolSpec {

@@ -12,6 +12,7 @@ const DOCUMENTS = [
   "docs/alternatives.md",
   "docs/operations.md",
   "docs/lessons.md",
+  "docs/estimate.md",
 ];
 /** First parts of what a path of this repository begins with; `out` is made by a run. */
 const FOLDERS = /^(\.ci|components|dispatcher|docs|lab|stack|tests|tools)\//;

@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { exampleText } from "../../lab/estimate/example";
 import { parseHistory } from "../../lab/estimate/history-file";
 import { HistoryError } from "../../lab/estimate/history";
+import { ScriptedServer } from "../support/scripted-server";
+
+const ROOT = join(__dirname, "..", "..");
 
 const JOB = {
   type: "script",
@@ -27,6 +35,31 @@ const refused = (value: unknown, pattern: RegExp): void => {
     (error: unknown) => error instanceof HistoryError && pattern.test(error.message),
   );
 };
+
+/** Runs the documented commands against a server that answers with these pages. */
+async function exported(pages: readonly unknown[]) {
+  const server = await ScriptedServer.start();
+  server.answer = ({ query }) => {
+    const page = pages[Number(query["page"]) - 1];
+    return page === undefined ? { status: 500 } : { body: page };
+  };
+  const folder = await mkdtemp(join(tmpdir(), "estimate-"));
+  try {
+    const document = readFileSync(join(ROOT, "docs", "estimate.md"), "utf8");
+    const [, commands = ""] = /```sh\n(read -rs [\s\S]*?\n)npm run estimate/.exec(document) ?? [];
+    const script = commands
+      .replace("https://api.buildkite.com", server.url)
+      // Each new try waits longer; that is curl's own matter.
+      .replace("--retry 5 ", "");
+    const child = spawn("bash", ["-c", script], { cwd: folder, stdio: ["pipe", "inherit", "pipe"] });
+    child.stdin.end("bkua_secret\n");
+    const [complaints] = await Promise.all([text(child.stderr), once(child, "exit")]);
+    return { lines: readFileSync(join(folder, "builds.jsonl"), "utf8"), complaints, seen: server.seen };
+  } finally {
+    await rm(folder, { recursive: true });
+    await server.stop();
+  }
+}
 
 describe("the estimate's history", () => {
   it("takes builds with their jobs, jobs, one build, and JSON lines of all of these", () => {
@@ -120,9 +153,28 @@ describe("the estimate's history", () => {
     assert.deepEqual(heard, ["20000 entries read", "40000 entries read"]);
   });
 
+  it("is had by the commands in docs/estimate.md, page by page, with nothing of a job but times and queue", async function () {
+    const missing = ["bash", "curl", "jq"].find((tool) => spawnSync(tool, ["--version"]).status !== 0);
+    if (missing !== undefined) {
+      Object.assign(this, { skipReason: `${missing} is not on PATH` });
+      return this.skip();
+    }
+    const page = [{ number: 7, message: "private", jobs: [{ ...JOB, command: "private", env: { KEY: "private" } }] }];
+    const { lines, complaints, seen } = await exported([page, page, []]);
+    assert.deepEqual(parseHistory(lines, "builds.jsonl").jobs, [PARSED, PARSED]);
+    assert.doesNotMatch(lines, /private/);
+    assert.equal(complaints, "");
+    assert.deepEqual(
+      seen.map(({ path, query, headers }) => [path, query["page"], query["per_page"], headers.authorization]),
+      [1, 2, 3].map((number) => ["/v2/organizations/acme-inc/builds", String(number), "100", "Bearer bkua_secret"]),
+    );
+    const cut = await exported([page]);
+    assert.match(cut.complaints, /page 2 could not be had: builds\.jsonl is not complete/);
+  });
+
   it("has an example that is what its generator makes", () => {
-    const text = readFileSync(join(__dirname, "..", "..", "docs", "estimate-example.json"), "utf8");
-    assert.equal(text, exampleText());
-    assert.equal(parseHistory(text, "example").jobs.length, 432);
+    const example = readFileSync(join(ROOT, "docs", "estimate-example.json"), "utf8");
+    assert.equal(example, exampleText());
+    assert.equal(parseHistory(example, "example").jobs.length, 432);
   });
 });
