@@ -9,52 +9,17 @@
  * with cold caches or on another machine type, Spot preemption, quota, several zones' stock, jobs that would have become
  * runnable at another time had those before them waited less or longer.
  */
-import { PoolDecisions, type Timers } from "../autoscaler";
+import { PoolDecisions } from "../autoscaler";
 import type { NodeState } from "../autoscaler/node";
-import { nodeLabels, type PoolSpec } from "../autoscaler/pool";
+import { nodeLabels } from "../autoscaler/pool";
 import { EndQueue } from "./end-queue";
 import { placesFor, podFor, type SimulatedJob } from "./pods";
 import { SimulatedNode } from "./simulated-node";
+import type { SimulationOptions, SimulationResult } from "./simulated-run";
 import { WaitingPods } from "./waiting-pods";
 import type { PodState } from "../autoscaler/pod";
 
-/** What to simulate. Times are milliseconds of any epoch. */
-export interface SimulationOptions {
-  /** By {@link SimulatedJob.runnableAt}. */
-  readonly jobs: readonly SimulatedJob[];
-  readonly pool: PoolSpec;
-  readonly timers: Timers;
-  readonly placement: "spread" | "pack";
-  /** From a runnable job to its pod. */
-  readonly dispatchMs: number;
-  /** From a bound pod to the job's first command, with the images there. */
-  readonly podStartMs: number;
-  /** How much longer that takes on a new node, which has no images. */
-  readonly imagePullMs: number;
-  /** The first loop. Default: the first job's time. */
-  readonly firstScanAt?: number;
-  /** Runs every loop, also those that cannot change anything, and shows the planner every pod; slow. For tests. */
-  readonly everyScan?: boolean;
-}
-
-/** What became of it. */
-export interface SimulationResult {
-  /** From runnable to the job's first command, milliseconds, in the order of the jobs' starts. */
-  readonly waitsMs: Float64Array;
-  /** Machines started. */
-  readonly coldStarts: number;
-  readonly peakNodes: number;
-  /** Sum over machines, from the order to the end, milliseconds. */
-  readonly paidMs: number;
-  /** Of this with at least one pod. */
-  readonly busyMs: number;
-  /** Sum over jobs of their time, each counted as the share of a node that it takes. */
-  readonly usedMs: number;
-  /** When the last job was over. */
-  readonly lastEndAt: number;
-  /** Machines, booting ones included, from each change on. */
-  readonly nodes: readonly (readonly [at: number, count: number])[];
-}
+export type { SimulationOptions, SimulationResult } from "./simulated-run";
 
 /** @throws RangeError when a job's pod does not even fit on an empty node. */
 export function simulate(options: SimulationOptions): SimulationResult {
@@ -78,8 +43,8 @@ class Simulation {
   private busyMs = 0;
   private usedMs = 0;
   private lastEndAt = 0;
-  /** Something is other than at the last loop. */
-  private changed = false;
+  /** To the rules something is other than at the last loop; also before the first. */
+  private changed = true;
 
   constructor(private readonly options: SimulationOptions) {
     this.decisions = new PoolDecisions(options.timers);
@@ -96,30 +61,31 @@ class Simulation {
     const gridAfter = (at: number): number =>
       start + Math.max(0, Math.ceil((at - start) / timers.scanInterval - 1e-9)) * timers.scanInterval;
     let next = 0;
-    let scan = start;
+    let now = start;
+    let last = start - timers.scanInterval;
+    let quietUntil = Infinity;
     for (;;) {
       const arrival = (jobs[next]?.runnableAt ?? Infinity) + dispatchMs;
       const event = Math.min(arrival, this.running.first);
       if (event === Infinity && this.machines === 0 && this.waiting.empty) {
         return this.result();
       }
-      if (event <= scan) {
-        // What happened between two loops that had nothing to do: the next one is the first after it.
+      // A loop between now and then would find what the last one found, and decide the same.
+      const idle = everyScan ? 0 : this.changed ? gridAfter(now) : quietUntil;
+      const scan = Math.max(last + timers.scanInterval, idle);
+      if (event < Infinity && event <= scan) {
+        now = event;
         if (arrival <= event) {
-          this.arrive(jobs[next], next, event);
+          this.arrive(jobs[next], next, now);
           next += 1;
         } else {
-          this.end(event);
+          this.end(now);
         }
-        this.changed = true;
-        continue;
-      }
-      this.scan(scan);
-      const soonest = scan + timers.scanInterval;
-      const idleUntil = this.changed || everyScan ? soonest : gridAfter(this.decisions.nextChange(scan));
-      const nextEvent = Math.min((jobs[next]?.runnableAt ?? Infinity) + dispatchMs, this.running.first);
-      scan = Math.max(soonest, Math.min(idleUntil, gridAfter(nextEvent)));
-      if (scan === Infinity) {
+      } else if (scan < Infinity) {
+        now = last = scan;
+        this.scan(now);
+        quietUntil = gridAfter(this.decisions.nextChange(now));
+      } else {
         throw new Error("the simulation has come to a standstill: pods wait, and no loop would change anything");
       }
     }
@@ -135,19 +101,28 @@ class Simulation {
     }
     this.jobOf.set(pod.uid, job);
     this.waiting.add(pod);
-    this.schedule(this.nodes.values(), now);
+    const [bound] = this.schedule(this.nodes.values(), now);
+    // Who waits changes nothing while the pool is at its maximum.
+    this.changed ||= bound !== undefined || this.machines < this.options.pool.maxNodes;
   }
 
   private end(now: number): void {
     const { node, pod } = this.running.take();
     node.end(pod.uid, now);
     this.lastEndAt = now;
-    this.schedule([node], now);
+    const bound = this.schedule([node], now);
+    // One that asks for the same in its place: to the rules the node is as it was.
+    this.changed ||= bound.length !== 1 || bound[0]?.requests !== pod.requests;
   }
 
-  /** Binds what fits; only these nodes can have got room, for whatever fitted before is bound. */
-  private schedule(nodes: Iterable<SimulatedNode>, now: number): void {
+  /**
+   * Binds what fits; only these nodes can have got room, for whatever fitted before is bound.
+   *
+   * @returns what was bound.
+   */
+  private schedule(nodes: Iterable<SimulatedNode>, now: number): PodState[] {
     const candidates = [...nodes];
+    const bound: PodState[] = [];
     this.waiting.offer((pod) => {
       let best: SimulatedNode | undefined;
       for (const node of candidates) {
@@ -156,10 +131,12 @@ class Simulation {
         }
       }
       if (best !== undefined) {
+        bound.push(pod);
         this.start({ ...pod, unschedulable: false, nodeName: best.state.name }, best, now);
       }
       return best !== undefined;
     });
+    return bound;
   }
 
   private better(a: SimulatedNode, b: SimulatedNode): boolean {
