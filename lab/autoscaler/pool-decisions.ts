@@ -49,8 +49,8 @@ export class PoolDecisions {
 
   /** Names of one pool's nodes: Node objects and machines that are still booting. */
   members(pool: string, nodes: readonly NodeState[]): string[] {
-    const registered = nodes.filter((node) => node.labels[GKE_POOL_LABEL] === pool);
-    return [...new Set([...registered.map(({ name }) => name), ...this.machines.of(pool)])];
+    const registered = nodes.filter((node) => node.labels[GKE_POOL_LABEL] === pool).map(({ name }) => name);
+    return [...registered, ...this.machines.of(pool).filter((name) => !registered.includes(name))];
   }
 
   /** What became of the pool's machines. A failed one counts for the back-off (rule 6). */

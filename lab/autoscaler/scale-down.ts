@@ -184,7 +184,7 @@ interface Judgement {
   readonly evict: readonly PodState[];
 }
 
-// Functions of their own: a simulation judges millions of nodes, and making closures for each took half its time.
+// Functions of their own: a simulation judges millions of nodes, and making closures for each took a third of its time.
 function needed(reason: string): Judgement {
   return { standing: { kind: "needed", reason }, evict: [] };
 }
