@@ -170,7 +170,7 @@ function contradictions(values: StackValues, stack: string, project: string | un
   only(GKE_KEYS, values.target === "gke", "target gke", `target is ${values.target}`);
   only(LOCAL_KEYS, values.target === "local", "target local", `target is ${values.target}`);
   only(
-    ["jobsPerNode", "reconcileSeconds", "buildkiteEndpoint"],
+    ["jobsPerNode", "reconcileSeconds", "buildkiteEndpoint", "jobAcquisitionTokens"],
     values.webhookOnly !== true,
     "a dispatcher that asks Buildkite",
     "webhookOnly is true",
@@ -241,6 +241,13 @@ function contradictions(values: StackValues, stack: string, project: string | un
   if (dispatcher === agents) {
     faults.push(
       `dispatcherNamespace and agentsNamespace are both ${dispatcher}: build pods are privileged, keep them apart`,
+    );
+  }
+  for (const { key } of queues.filter(
+    ({ agentMode }) => values.jobAcquisitionTokens === true && agentMode === "queue",
+  )) {
+    faults.push(
+      `jobAcquisitionTokens gives each pod a token for one job, but queue ${key} has agentMode queue: set its agentMode to acquire, or jobAcquisitionTokens to false`,
     );
   }
   const keys = queues.map(({ key }) => key);

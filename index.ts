@@ -1,6 +1,7 @@
 import "./stack/node-version";
 import { AgentNodePool, DindJobTemplate, DispatcherMonitoring, WebhookDispatcher } from "./components";
 import { AgentsNamespace } from "./components/agents-namespace";
+import { jobTokenSourceOf } from "./components/job-token-source";
 import { templateNameFor } from "./components/template-name";
 import { readConfiguration } from "./config";
 import { dispatcherArgsOf, stackKeyOf } from "./stack/dispatcher-args";
@@ -21,6 +22,7 @@ const agents = new AgentsNamespace(
   {
     namespace: config.agentsNamespace,
     agentToken: config.agentToken,
+    jobAcquisitionTokens: config.jobAcquisitionTokens,
     gitHttpsCredentials: config.gitHttpsCredentials,
     gitSshKey: config.gitSshKey,
     gitKnownHosts: config.gitKnownHosts,
@@ -46,8 +48,9 @@ const pool =
     serviceAccountId: config.nodeServiceAccountId,
   });
 
+const jobTokens = config.jobAcquisitionTokens === true ? jobTokenSourceOf(config.dispatcherNamespace) : undefined;
 const templates = config.queues.map(
-  (queue) => new DindJobTemplate(templateNameFor(queue.key), templateArgsOf(queue, agents, pool), inCluster),
+  (queue) => new DindJobTemplate(templateNameFor(queue.key), templateArgsOf(queue, agents, pool, jobTokens), inCluster),
 );
 
 const dispatcher = new WebhookDispatcher("dispatcher", dispatcherArgsOf(config, exposureOf(config, cluster)), {

@@ -4,12 +4,17 @@ import { type ArgumentFault, DNS_LABEL, integerWithin, refuseFaults, textLike } 
 import { MANAGED_BY_LABEL, PROJECT } from "./contract";
 import type { GitCredentials, SecretKey } from "./dind-job-template-args";
 
+/** As a pod calls it, and where GKE's own metadata server listens on each node: plugins differ in which one they see. */
+const METADATA_SERVER = ["169.254.169.252/32", "169.254.169.254/32"];
+
 /** Arguments of {@link AgentsNamespace}. */
 export interface AgentsNamespaceArgs {
   /** Name of the namespace. */
   readonly namespace: string;
-  /** The Buildkite agent token. */
+  /** The Buildkite agent token. Kept out of the namespace with `jobAcquisitionTokens`. */
   readonly agentToken: pulumi.Input<string>;
+  /** Whether each build pod fetches a token of its own: then no Secret with the agent token is made. Default false. */
+  readonly jobAcquisitionTokens?: boolean;
   /** Lines of git's `store` credential helper, for repositories over HTTPS. Not together with `gitSshKey`. */
   readonly gitHttpsCredentials?: pulumi.Input<string>;
   /** A private SSH key for git. Not together with `gitHttpsCredentials`. */
@@ -34,8 +39,8 @@ export interface AgentsNamespaceArgs {
 export class AgentsNamespace extends pulumi.ComponentResource {
   /** Name of the namespace; known once it exists. */
   public readonly namespace: pulumi.Output<string>;
-  /** Where build pods find the agent token. */
-  public readonly agentToken: SecretKey = { secret: "buildkite-agent-token", key: "token" };
+  /** Where build pods find the agent token; absent with job acquisition tokens. */
+  public readonly agentToken?: SecretKey;
   /** Where build pods find git's credentials, if there are any. */
   public readonly gitCredentials?: GitCredentials;
   /** Service account of build pods; it has no rights, and no token of it is mounted. */
@@ -61,7 +66,10 @@ export class AgentsNamespace extends pulumi.ComponentResource {
       { parent: this },
     );
     this.namespace = namespace.metadata.name;
-    this.createSecret(`${name}-agent-token`, this.agentToken.secret, { token: args.agentToken });
+    if (args.jobAcquisitionTokens !== true) {
+      this.agentToken = { secret: "buildkite-agent-token", key: "token" };
+      this.createSecret(`${name}-agent-token`, this.agentToken.secret, { token: args.agentToken });
+    }
     this.gitCredentials = this.createGitSecret(name, args);
     new k8s.core.v1.ServiceAccount(
       `${name}-service-account`,
@@ -71,7 +79,7 @@ export class AgentsNamespace extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    this.createNetworkPolicy(name, args.metadataServer ?? false);
+    this.createNetworkPolicy(name, args);
     new k8s.core.v1.ResourceQuota(
       `${name}-quota`,
       {
@@ -118,8 +126,8 @@ export class AgentsNamespace extends pulumi.ComponentResource {
   }
 
   /** Nobody calls a build pod; it calls whom it likes, but the metadata server only where it was allowed. */
-  private createNetworkPolicy(name: string, metadataServer: boolean): void {
-    const anywhere = metadataServer ? { cidr: "0.0.0.0/0" } : { cidr: "0.0.0.0/0", except: ["169.254.169.254/32"] };
+  private createNetworkPolicy(name: string, { metadataServer = false }: AgentsNamespaceArgs): void {
+    const anywhere = { cidr: "0.0.0.0/0", ...(metadataServer ? {} : { except: METADATA_SERVER }) };
     new k8s.networking.v1.NetworkPolicy(
       `${name}-network-policy`,
       {
@@ -128,7 +136,11 @@ export class AgentsNamespace extends pulumi.ComponentResource {
           podSelector: {},
           policyTypes: ["Ingress", "Egress"],
           ingress: [],
-          egress: [{ to: [{ ipBlock: anywhere }, { ipBlock: { cidr: "::/0" } }] }],
+          egress: [
+            // The pods of the cluster, its DNS among them, said apart: GKE's Dataplane V2 (Cilium) does not count pods
+            // among the addresses of an ipBlock.
+            { to: [{ ipBlock: anywhere }, { ipBlock: { cidr: "::/0" } }, { namespaceSelector: {} }] },
+          ],
         },
       },
       { parent: this },

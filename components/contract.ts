@@ -52,3 +52,12 @@ export const UUID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0
 export function jobName(uuid: string): string {
   return `buildkite-${uuid}`;
 }
+
+/** Audience of the service account token that a build's pod presents for its job acquisition token. */
+export const JOB_TOKEN_AUDIENCE = PROJECT;
+
+/** Name of the init container that fetches the job acquisition token, in stacks that use them. */
+export const JOB_TOKEN_CONTAINER = "job-token";
+
+/** Path that the init container posts to. */
+export const JOB_TOKEN_PATH = "/job-token";

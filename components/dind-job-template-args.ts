@@ -1,6 +1,7 @@
 import type * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import type { PodToleration } from "./agent-node-pool";
+import type { JobTokenSource } from "./job-token-source";
 
 /** Compute resources of one container. Memory is request and limit at once: a build that needs more is refused, not shared. */
 export interface ContainerResources {
@@ -65,8 +66,13 @@ export interface DindJobTemplateArgs {
   readonly queue: string;
   /** Further agent tags of this queue, `docker: "true"`. `queue` is added by itself. */
   readonly tags?: Readonly<Record<string, string>>;
-  /** The agent token. */
-  readonly agentToken: SecretKey;
+  /** The agent token; unset with `jobAcquisitionTokens`, and only then. */
+  readonly agentToken?: SecretKey;
+  /**
+   * Each pod fetches a token for its own job instead, from a dispatcher with `jobAcquisitionTokens`. Needs `agentMode`
+   * `acquire` and an agent image with curl, as the official ones are. Default: none. Never tried on a real organisation.
+   */
+  readonly jobAcquisitionTokens?: JobTokenSource;
   /**
    * `acquire` (default): the pod runs exactly the job it was made for. `queue`: the pod takes any job of the queue and
    * ends after 50 s without one; exactly-once is then not promised.
@@ -92,7 +98,10 @@ export interface DindJobTemplateArgs {
   readonly resources: { readonly agent: ContainerResources; readonly dind: ContainerResources };
   /** The build's time limit in seconds, from the kubelet's start of the pod. Default 14,400 (4 h). */
   readonly timeoutSeconds?: number;
-  /** How long a pod may wait for a node, in seconds, on top of the time limit. Default 7,200. */
+  /**
+   * How long a pod may wait for a node, in seconds, on top of the time limit. Default 7,200. Then a dispatcher that asks
+   * Buildkite makes its Job anew; else the Job fails when both are over.
+   */
   readonly pendingLimitSeconds?: number;
   /** How long a finished Job stays to be looked at, in seconds. Default 600. */
   readonly ttlSecondsAfterFinished?: number;

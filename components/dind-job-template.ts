@@ -10,6 +10,7 @@ import {
   TTL_ANNOTATION,
 } from "./contract";
 import type { ContainerResources, DindJobTemplateArgs } from "./dind-job-template-args";
+import { JOB_TOKEN_ENV, JOB_TOKEN_VOLUMES } from "./job-token-pod";
 import { templateBindingSpec, templatePolicySpec } from "./job-policy";
 import { buildPodSpec, RESERVED_ENV } from "./pod-spec";
 
@@ -98,6 +99,7 @@ function faultsOf(args: DindJobTemplateArgs): ArgumentFault[] {
     ...integerWithin("terminationGracePeriodSeconds", grace, 15, 3_600),
     ...resourceFaults("resources.agent", args.resources.agent),
     ...resourceFaults("resources.dind", args.resources.dind),
+    ...tokenFaults(args),
     ...tagFaults(args),
     ...envFaults(args),
     ...volumeFaults(args),
@@ -112,6 +114,31 @@ function faultsOf(args: DindJobTemplateArgs): ArgumentFault[] {
         /^https?:\/\/[^\s/]+\/?$/,
         "a mirror's address such as https://mirror.gcr.io",
       ),
+    ),
+  ];
+}
+
+function tokenFaults({ agentToken, jobAcquisitionTokens, agentMode }: DindJobTemplateArgs): ArgumentFault[] {
+  if (jobAcquisitionTokens === undefined) {
+    return agentToken === undefined ? [{ path: "agentToken", reason: "must be set: the agent registers with it" }] : [];
+  }
+  return [
+    ...(agentToken === undefined
+      ? []
+      : [
+          {
+            path: "agentToken",
+            reason: "must be unset with jobAcquisitionTokens: they are there to keep it out of pods",
+          },
+        ]),
+    ...(agentMode === "queue"
+      ? [{ path: "agentMode", reason: "must be acquire with jobAcquisitionTokens: such a token is good for one job" }]
+      : []),
+    ...textLike(
+      "jobAcquisitionTokens.url",
+      jobAcquisitionTokens.url,
+      /^https:\/\/[^\s/]+\/\S*$/,
+      "an https:// address",
     ),
   ];
 }
@@ -140,9 +167,10 @@ function envFaults(args: DindJobTemplateArgs): ArgumentFault[] {
     ...Object.keys(args.env ?? {}).map((name) => [`env.${name}`, name] as const),
     ...Object.keys(args.secretEnv ?? {}).map((name) => [`secretEnv.${name}`, name] as const),
   ];
+  const reserved = args.jobAcquisitionTokens === undefined ? RESERVED_ENV : [...RESERVED_ENV, JOB_TOKEN_ENV.name];
   return names.flatMap(([path, name]) => [
     ...textLike(path, name, /^[A-Za-z_][A-Za-z0-9_]*$/, "named like an environment variable"),
-    ...(RESERVED_ENV.includes(name) ? [{ path, reason: `must be left out: the template sets ${name} itself` }] : []),
+    ...(reserved.includes(name) ? [{ path, reason: `must be left out: the template sets ${name} itself` }] : []),
     ...(path.startsWith("env.") && name in (args.secretEnv ?? {})
       ? [{ path, reason: "stands in env and in secretEnv; keep one" }]
       : []),
@@ -150,7 +178,7 @@ function envFaults(args: DindJobTemplateArgs): ArgumentFault[] {
 }
 
 function volumeFaults(args: DindJobTemplateArgs): ArgumentFault[] {
-  const taken = ["builds", "docker-graph", "docker-socket", "lifeline", "git", "hooks"];
+  const taken = ["builds", "docker-graph", "docker-socket", "lifeline", "git", "hooks", ...JOB_TOKEN_VOLUMES];
   return (args.volumes ?? []).flatMap(({ volume, mountPath }, index) => [
     ...textLike(`volumes[${index}].volume.name`, volume.name, DNS_LABEL, "a DNS label"),
     ...(taken.includes(volume.name)

@@ -15,6 +15,7 @@ export function settingsOf(args: WebhookDispatcherArgs): DispatcherSettings {
           buildkite: {
             endpoint: buildkite.endpoint ?? BUILDKITE_ENDPOINT,
             intervalSeconds: buildkite.intervalSeconds ?? 10,
+            ...(buildkite.jobAcquisitionTokens === true ? { jobAcquisitionTokens: true } : {}),
           },
         }),
     queues: args.queues.map((queue) => ({

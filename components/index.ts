@@ -10,6 +10,7 @@ export type {
   GitCredentials,
   SecretKey,
 } from "./dind-job-template-args";
+export { jobTokenSourceOf, type JobTokenSource } from "./job-token-source";
 export { DispatcherMonitoring } from "./dispatcher-monitoring";
 export type { DispatcherMonitoringArgs } from "./dispatcher-monitoring";
 export { stamp } from "./stamp";

@@ -2,6 +2,7 @@ import type * as k8s from "@pulumi/kubernetes";
 import { AGENT_CONTAINER, DIND_CONTAINER, JOB_UUID } from "./contract";
 import type { ContainerResources, DindJobTemplateArgs, GitCredentials } from "./dind-job-template-args";
 import { IMAGES } from "./images";
+import { JOB_TOKEN_ENV, JOB_TOKEN_MOUNT, jobTokenContainer, jobTokenVolumes } from "./job-token-pod";
 import {
   ENGINE_PROBE,
   ENGINE_READY_SECONDS,
@@ -84,10 +85,13 @@ function containersOf(args: DindJobTemplateArgs, grace: GracePeriods): Pick<PodS
   const dind = dindContainer(args);
   const agent = agentContainer(args, grace);
   const innerCgroups = args.innerCgroups ?? "engine";
+  const { jobAcquisitionTokens } = args;
+  const tokens = jobAcquisitionTokens === undefined ? [] : [jobTokenContainer(agent.image, jobAcquisitionTokens)];
   if (isSharedVolume(args)) {
     const lifeline = { name: "lifeline", mountPath: LIFELINE_PATH };
     const script = sharedVolumeDindScript(innerCgroups, grace.innerStop);
     return {
+      ...(tokens.length === 0 ? {} : { initContainers: tokens }),
       containers: [
         // First, so that dockerd starts while the agent's image is still being pulled.
         { ...dind, command: shell(script), volumeMounts: [...dind.volumeMounts, { ...lifeline, readOnly: true }] },
@@ -113,6 +117,8 @@ function containersOf(args: DindJobTemplateArgs, grace: GracePeriods): Pick<PodS
           failureThreshold: ENGINE_READY_SECONDS / 5,
         },
       },
+      // After it: a token that was given out has only the agent to wait for.
+      ...tokens,
     ],
     containers: [agent],
   };
@@ -127,7 +133,10 @@ function shell(script: string): string[] {
   return ["/bin/sh", "-euc", script, "sh"];
 }
 
-type Container = Omit<k8s.types.input.core.v1.Container, "volumeMounts"> & { readonly volumeMounts: VolumeMount[] };
+type Container = Omit<k8s.types.input.core.v1.Container, "volumeMounts" | "image"> & {
+  readonly image: string;
+  readonly volumeMounts: VolumeMount[];
+};
 
 function dindContainer(args: DindJobTemplateArgs): Container {
   return {
@@ -164,6 +173,7 @@ function agentContainer(args: DindJobTemplateArgs, grace: GracePeriods): Contain
     resources: resourcesOf(args.resources.agent),
     volumeMounts: [
       { name: "docker-socket", mountPath: SOCKET_PATH, readOnly: true },
+      ...(args.jobAcquisitionTokens === undefined ? [] : [JOB_TOKEN_MOUNT]),
       ...sharedMounts(args),
       ...(args.gitCredentials === undefined ? [] : [{ name: "git", mountPath: GIT_PATH, readOnly: true }]),
       ...(args.hooksConfigMap === undefined ? [] : [{ name: "hooks", mountPath: HOOKS_PATH, readOnly: true }]),
@@ -175,7 +185,7 @@ function agentContainer(args: DindJobTemplateArgs, grace: GracePeriods): Contain
 function agentEnv(args: DindJobTemplateArgs, grace: GracePeriods): EnvVar[] {
   const tags = Object.entries({ ...args.tags, queue: args.queue }).map(([key, value]) => `${key}=${value}`);
   return [
-    { name: "BUILDKITE_AGENT_TOKEN", valueFrom: secretKeyRef(args.agentToken.secret, args.agentToken.key) },
+    ...tokenEnv(args),
     ...modeEnv(args.agentMode ?? "acquire"),
     { name: "BUILDKITE_AGENT_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
     { name: "BUILDKITE_AGENT_TAGS", value: tags.sort().join(",") },
@@ -189,6 +199,16 @@ function agentEnv(args: DindJobTemplateArgs, grace: GracePeriods): EnvVar[] {
     ...sorted(args.env).map(([name, value]) => ({ name, value })),
     ...sorted(args.secretEnv).map(([name, { secret, key }]) => ({ name, valueFrom: secretKeyRef(secret, key) })),
   ];
+}
+
+/** A token of the pod's own is read from a file; the template's faults make sure that there is one of the two. */
+function tokenEnv({ agentToken, jobAcquisitionTokens }: DindJobTemplateArgs): EnvVar[] {
+  if (jobAcquisitionTokens !== undefined) {
+    return [JOB_TOKEN_ENV];
+  }
+  return agentToken === undefined
+    ? []
+    : [{ name: "BUILDKITE_AGENT_TOKEN", valueFrom: secretKeyRef(agentToken.secret, agentToken.key) }];
 }
 
 function modeEnv(mode: "acquire" | "queue"): EnvVar[] {
@@ -236,6 +256,7 @@ function volumesOf(args: DindJobTemplateArgs): Volume[] {
     { name: "docker-graph", emptyDir: { sizeLimit: args.dockerGraphSizeLimit ?? "50Gi" } },
     { name: "docker-socket", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
     ...(isSharedVolume(args) ? [{ name: "lifeline", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } }] : []),
+    ...(args.jobAcquisitionTokens === undefined ? [] : jobTokenVolumes(args.jobAcquisitionTokens)),
     ...gitVolume(args.gitCredentials),
     ...(args.hooksConfigMap === undefined
       ? []

@@ -60,6 +60,12 @@ export interface BuildkiteAccess {
   readonly intervalSeconds?: number;
   /** For tests and proxies. Default `https://agent.buildkite.com/v3`. */
   readonly endpoint?: string;
+  /**
+   * Build pods fetch a token for their own job here instead of having the agent token: a further port inside the cluster,
+   * and the right to create TokenReviews. For templates with `jobAcquisitionTokens`. Default false. Never tried on a real
+   * organisation.
+   */
+  readonly jobAcquisitionTokens?: boolean;
 }
 
 /** Arguments of {@link WebhookDispatcher}. */

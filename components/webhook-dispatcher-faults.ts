@@ -33,6 +33,18 @@ export function webhookDispatcherFaults(args: WebhookDispatcherArgs): ArgumentFa
     ...integerWithin("replicas", args.replicas ?? 2, 1, 10),
     ...integerWithin("createConcurrency", args.createConcurrency ?? 16, 1, 256),
     ...(args.buildkite === undefined ? [] : buildkiteFaults(args.buildkite)),
+    ...(args.buildkite?.jobAcquisitionTokens === true
+      ? args.queues.flatMap(({ agentMode }, index) =>
+          agentMode === "queue"
+            ? [
+                {
+                  path: `queues[${index}].agentMode`,
+                  reason: "must be acquire with buildkite.jobAcquisitionTokens: such a token is good for one job",
+                },
+              ]
+            : [],
+        )
+      : []),
     ...(exposure.type === "ingress"
       ? textLike("exposure.host", exposure.host, HOST, "a DNS name such as builds.example.com")
       : []),

@@ -3,10 +3,11 @@ import * as pulumi from "@pulumi/pulumi";
 import { buildDispatcherBundle } from "../dispatcher/bundle";
 import { refuseFaults } from "./argument-rules";
 import { BUILDKITE_ENDPOINT } from "./buildkite-endpoint";
-import { PROJECT } from "./contract";
+import { MANAGED_BY_LABEL, PROJECT } from "./contract";
 import { deploymentSpec, PORTS } from "./dispatcher-deployment";
 import { settingsOf } from "./dispatcher-settings";
 import { IMAGES } from "./images";
+import { createJobTokens, createJobTokensService } from "./job-tokens-resources";
 import { knownTemplateBindingSpec, knownTemplatePolicySpec } from "./job-policy";
 import type { Exposure, WebhookDispatcherArgs } from "./webhook-dispatcher-args";
 import { webhookDispatcherFaults } from "./webhook-dispatcher-faults";
@@ -46,6 +47,9 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
     this.createNetworkPolicy(name, args);
     const deployment = this.createDeployment(name, args, exposure, serviceAccount);
     this.createDisruptionBudget(name);
+    if (args.buildkite?.jobAcquisitionTokens === true) {
+      createJobTokensService({ name, parent: this, namespace: this.namespace, labels: this.labels }, deployment);
+    }
     const service = this.createService(name, exposure, deployment);
     this.serviceName = service.metadata.name;
 
@@ -143,6 +147,7 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
           ingress: [
             { ports: [{ port: PORTS.webhook, protocol: "TCP" }] },
             { from: [{ namespaceSelector: {} }], ports: [{ port: PORTS.operations, protocol: "TCP" }] },
+            ...(args.buildkite?.jobAcquisitionTokens === true ? [jobTokensIngress(args.agentsNamespace)] : []),
           ],
           egress: [
             {
@@ -195,6 +200,7 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
           webhookSecret: webhookSecret.metadata.name,
           agentTokenSecret: this.createAgentTokenSecret(name, args),
           tlsSecret: this.createTlsSecret(name, exposure),
+          jobTokensTlsSecret: this.createJobTokens(name, args, serviceAccount),
           scrapeAnnotations: args.scrapeAnnotations ?? false,
         }),
       },
@@ -219,6 +225,21 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
       { parent: this },
     );
     return secret.metadata.name;
+  }
+
+  private createJobTokens(
+    name: string,
+    { namespace: namespaceName, agentsNamespace, buildkite }: WebhookDispatcherArgs,
+    serviceAccount: k8s.core.v1.ServiceAccount,
+  ): pulumi.Output<string> | undefined {
+    if (buildkite?.jobAcquisitionTokens !== true) {
+      return undefined;
+    }
+    return createJobTokens({
+      ...{ name, parent: this, namespace: this.namespace, namespaceName, agentsNamespace, labels: this.labels },
+      serviceAccountName: serviceAccount.metadata.name,
+      agentToken: buildkite.agentToken,
+    });
   }
 
   private createTlsSecret(name: string, exposure: Exposure): pulumi.Output<string> | undefined {
@@ -278,6 +299,13 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
       { parent: this },
     );
   }
+}
+
+/** Build pods, and nobody else. */
+function jobTokensIngress(agentsNamespace: string): k8s.types.input.networking.v1.NetworkPolicyIngressRule {
+  const namespaceSelector = { matchLabels: { "kubernetes.io/metadata.name": agentsNamespace } };
+  const podSelector = { matchLabels: { [MANAGED_BY_LABEL]: PROJECT } };
+  return { from: [{ namespaceSelector, podSelector }], ports: [{ port: PORTS.jobTokens, protocol: "TCP" }] };
 }
 
 function addressOf(service: k8s.core.v1.Service): pulumi.Output<string> {

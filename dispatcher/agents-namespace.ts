@@ -67,6 +67,24 @@ export class AgentsNamespace {
     return this.#find("pods", `${this.podsPath}/${name}`, { accept: METADATA_ONLY, signal });
   }
 
+  /** `undefined` where there is none. */
+  readWholePod(name: string, signal: AbortSignal): Promise<Pod | undefined> {
+    return this.#find("pods", `${this.podsPath}/${name}`, { signal });
+  }
+
+  /** What the API server says of a token. The one call outside of the namespace; only with job acquisition tokens. */
+  async reviewToken(token: string, audience: string, signal: AbortSignal): Promise<Readonly<Record<string, unknown>>> {
+    const body = {
+      ...{ apiVersion: "authentication.k8s.io/v1", kind: "TokenReview" },
+      spec: { token, audiences: [audience] },
+    };
+    const path = "/apis/authentication.k8s.io/v1/tokenreviews";
+    const review = await this.#timed<{ status?: Record<string, unknown> }>("create", "tokenreviews", "POST", path, {
+      ...{ body, signal },
+    });
+    return review.status ?? {};
+  }
+
   /** The pods that a Job of this name made. */
   async podsOf(jobName: string, signal: AbortSignal): Promise<Pod[]> {
     const query = { labelSelector: `${OURS.labelSelector},${JOB_NAME_LABEL}=${jobName}` };

@@ -4,6 +4,7 @@ import { JobsWatch } from "./jobs-watch";
 import type { KubernetesClient } from "./kubernetes/client";
 import { messageOf, type Log } from "./log";
 import type { Metrics } from "./metrics";
+import { PodsByJob } from "./pods-by-job";
 import { PodsWatch } from "./pods-watch";
 import type { DispatcherSettings } from "./settings";
 import { Stories } from "./stories";
@@ -25,6 +26,7 @@ export class Cluster {
   readonly jobs: JobsWatch;
   readonly pods: PodsWatch;
   readonly stories: Stories;
+  readonly #podsByJob = new PodsByJob();
   readonly #names: readonly string[];
   readonly #api: AgentsNamespace;
 
@@ -62,7 +64,8 @@ export class Cluster {
     });
     this.pods = new PodsWatch({
       ...{ client, api, queues: keys, onError: failed("pods") },
-      onChange: (_, pod) => {
+      onChange: (kind, pod, previous) => {
+        this.#podsByJob.onChange(kind, pod, previous);
         this.stories.podChanged(pod);
       },
     });
@@ -76,6 +79,11 @@ export class Cluster {
   /** When the API server last answered or sent anything, in milliseconds since 1970; 0 for never. */
   get lastContact(): number {
     return Math.max(...[this.#api, this.templates, this.jobs, this.pods].map(({ lastContact }) => lastContact));
+  }
+
+  /** Whether there may be pods of the Buildkite job, ended ones too, as the watch last saw them. */
+  hasPods(jobUuid: string): boolean {
+    return this.#podsByJob.has(jobUuid);
   }
 
   /** Names of the served queues' PodTemplates that are not there; none before they were read. */

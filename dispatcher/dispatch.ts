@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { jobName } from "../components/contract";
 import type { AgentsNamespace } from "./agents-namespace";
 import { Gate } from "./gate";
@@ -7,6 +8,7 @@ import type { Metrics } from "./metrics";
 import type { DispatcherLimits } from "./settings";
 import type { Patience } from "./patience";
 import { Pursuit, type Step } from "./pursuit";
+import type { Slots } from "./slots";
 import type { Templates } from "./templates";
 import type { WaitingRoom } from "./waiting-room";
 import type { Outcome, Work } from "./work";
@@ -19,6 +21,9 @@ export interface DispatchOptions {
   patience: Patience;
   metrics: Metrics;
   log: Log;
+  /** Whether there may be pods of the job, as the watch last saw them. */
+  hasPods: (uuid: string) => boolean;
+  slots: Slots;
   /** Whether the build is still to run, as Buildkite says; without it the webhook's time decides. */
   isWanted?: (uuid: string) => Promise<boolean>;
   /** A job was decided. */
@@ -45,6 +50,13 @@ export class Dispatch {
   constructor(options: DispatchOptions) {
     this.#options = options;
     this.#gate = new Gate(options.limits.createConcurrency);
+    // One for each create under way.
+    setMaxListeners(0, this.#abort.signal);
+  }
+
+  /** How many may be held when the reconcile loop hands in another: the other half of the buffer is for webhooks. */
+  get loopShare(): number {
+    return Math.ceil(this.#options.limits.bufferSize / 2);
   }
 
   /** Whether the next new job would find no place. */
@@ -119,11 +131,11 @@ export class Dispatch {
   }
 
   async #pursue(held: HeldJob): Promise<Outcome> {
-    const { room, api, templates, log, metrics, patience, isWanted } = this.#options;
+    const { room, api, templates, log, metrics, patience, hasPods, slots, isWanted } = this.#options;
     const { signal } = this.#abort;
     const hurried = (): boolean => this.#hurried;
     const asksBuildkite = isWanted !== undefined;
-    const pursuit = new Pursuit({ api, templates, patience, signal, hurried, asksBuildkite });
+    const pursuit = new Pursuit({ api, templates, hasPods, slots, patience, signal, hurried, asksBuildkite });
     const name = jobName(held.work.job.uuid);
     for (;;) {
       const step: Step = await this.#gate.run(() => pursuit.step(held));
@@ -159,7 +171,7 @@ export class Dispatch {
     const seconds = (performance.now() - arrivedAt) / 1000;
     metrics.decisions.inc({ queue: route.key, outcome });
     if (outcome === "deferred") {
-      metrics.deferred.inc({ queue: route.key, cause: "unasked" });
+      metrics.deferred.inc({ queue: route.key, cause: held.deferredBy });
     }
     if (outcome === "created" || outcome === "replaced") {
       onCreated(name, route.key);

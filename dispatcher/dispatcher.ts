@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AgentsNamespace } from "./agents-namespace";
@@ -7,6 +8,7 @@ import { BuildkiteLoops } from "./buildkite/loops";
 import { Cluster } from "./cluster";
 import { Connections } from "./connections";
 import { Dispatch } from "./dispatch";
+import { JobTokensPort, type JobTokensListener } from "./job-tokens/port";
 import { KubernetesClient, type KubernetesConnection } from "./kubernetes/client";
 import type { Log } from "./log";
 import { createMetrics, type Metrics } from "./metrics";
@@ -16,6 +18,7 @@ import { PATIENCE, type Patience } from "./patience";
 import { Listener } from "./server";
 import { reconcileSettings, type DispatcherSettings } from "./settings";
 import { notReadyBecause, oldestHeldSeconds, readStatus } from "./status";
+import { Slots } from "./slots";
 import { Troubles } from "./troubles";
 import { WaitingRoom } from "./waiting-room";
 import { Webhook } from "./webhook";
@@ -35,6 +38,8 @@ export interface DispatcherOptions {
   listenAddress?: string;
   /** Makes the webhook port speak HTTPS. */
   tls?: () => { cert: string; key: string };
+  /** Where build pods fetch their tokens: with `jobAcquisitionTokens`, and only over HTTPS. */
+  jobTokens?: JobTokensListener;
   podName: string;
   version: string;
   /** Memory, CPU and event loop among the metrics; only one dispatcher of a process may. */
@@ -50,6 +55,8 @@ export interface DispatcherOptions {
 export interface RunningDispatcher {
   port: number;
   operationsPort: number;
+  /** Where there is one. */
+  jobTokensPort?: number;
   /** Settled once the templates were read: `/readyz` answers 200 from then on. */
   ready: Promise<void>;
   /** Takes the certificate anew. */
@@ -75,6 +82,8 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   const patience: Patience = { ...PATIENCE, ...options.patience };
   const { answerWithinMs, drainMs, finishMs } = patience;
   const feeding = new AbortController();
+  // Every request and every wait listens: many at one time are no leak, and Node's warning of one is no line of our log.
+  setMaxListeners(0, signal, feeding.signal);
   let draining = false;
 
   const metrics = createMetrics(options.version);
@@ -107,10 +116,18 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
   const { isWanted } = buildkite ?? {};
   const dispatch = new Dispatch({
     ...{ api, templates, room, limits, patience, metrics, log, isWanted, onCreated },
+    hasPods: (uuid) => cluster.hasPods(uuid),
+    slots: new Slots(reconcileSettings(settings)?.inFlight ?? Infinity, () => jobs.liveCount()),
     onMade: (held, uid) => {
       stories.made(held, uid);
     },
-    onDecided: (held, outcome) => loops?.attempts.decided(held, outcome),
+    onDecided: (held, outcome) => {
+      loops?.attempts.decided(held, outcome);
+      if (outcome === "deferred" && held.deferredBy === "cap") {
+        loops?.reconcile.missed();
+      }
+      loops?.reconcile.roomMade();
+    },
   });
   const orphans = new Orphans({ api, jobs, pods, metrics, log, intervalMs: patience.orphansIntervalMs });
 
@@ -193,7 +210,14 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
       }
     });
   }
-  const listening = { port: await webhooks.listen(), operationsPort: await operations.listen() };
+  const jobTokens =
+    buildkite && reconciling?.jobAcquisitionTokens === true
+      ? new JobTokensPort({ ...options, listener: options.jobTokens, namespace, buildkite, metrics, signal })
+      : undefined;
+  const listening = {
+    ...{ port: await webhooks.listen(), operationsPort: await operations.listen() },
+    ...(jobTokens && { jobTokensPort: await jobTokens.listen() }),
+  };
   log.info("listening", { ...listening, tls: tls !== undefined });
 
   const stop = async (): Promise<void> => {
@@ -204,7 +228,7 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
     await sleep(drainMs);
     const deadline = performance.now() + finishMs;
     // What is held comes to its end while the last requests come to theirs: they wait for it.
-    await Promise.all([webhooks.close(finishMs), dispatch.finish(finishMs)]);
+    await Promise.all([webhooks.close(finishMs), dispatch.finish(finishMs), jobTokens?.close(finishMs)]);
     await dispatch.finish(Math.max(deadline - performance.now(), 0));
     stopping.abort();
     await operations.close(0);
@@ -218,6 +242,7 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
     ready,
     renewTls: () => {
       webhooks.renew();
+      jobTokens?.renew();
     },
     stop: () => (stopped ??= stop()),
   };

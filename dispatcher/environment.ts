@@ -12,8 +12,11 @@ export interface Environment {
   serviceAccount: string;
   /** Directory with `tls.crt` and `tls.key`; `undefined`: the webhook port speaks plain HTTP. */
   tls: string | undefined;
+  /** The same for the port of job acquisition tokens; `undefined` where there are none. */
+  jobTokensTls: string | undefined;
   port: number;
   operationsPort: number;
+  jobTokensPort: number;
   /** Both ports listen here; `undefined`: on all addresses, as a pod has to. */
   listenAddress: string | undefined;
   podName: string;
@@ -46,8 +49,17 @@ export function readEnvironment(variables: Variables): Environment {
         : required(variables, "DISPATCHER_AGENT_TOKEN", "the directory of the agent token, which mode reconcile needs"),
     serviceAccount: required(variables, "DISPATCHER_SERVICE_ACCOUNT", "the directory of the service account's token"),
     tls: tls === "" ? undefined : tls,
+    jobTokensTls:
+      settings.buildkite?.jobAcquisitionTokens === true
+        ? required(
+            variables,
+            "DISPATCHER_JOB_TOKENS_TLS",
+            "the directory of the certificate for job acquisition tokens",
+          )
+        : undefined,
     port: port(variables, "PORT", 8080),
     operationsPort: port(variables, "OPERATIONS_PORT", 8081),
+    jobTokensPort: port(variables, "JOB_TOKENS_PORT", 8443),
     listenAddress: variables["LISTEN_ADDRESS"] === "" ? undefined : variables["LISTEN_ADDRESS"],
     podName: variables["POD_NAME"] ?? "unknown",
     apiServer: {

@@ -12,6 +12,8 @@ export class HeldJob {
   jobUid: string | undefined;
   /** Number of the Job to be made. */
   attempt = 1;
+  /** When the last of its Jobs ended, where no other follows; milliseconds since 1970. */
+  endedAt: number | undefined;
   /** Not to be made before, in milliseconds since 1970. */
   notBefore = 0;
   /** The template has to be read no earlier than this, in milliseconds since 1970; `undefined`: the watch will do. */
@@ -23,6 +25,8 @@ export class HeldJob {
   readonly waited = new Set<WaitCause>();
   /** What it waits for just now. */
   waitsFor: { cause: WaitCause; why?: string } | undefined;
+  /** Why it stays at Buildkite, where that is its outcome. */
+  deferredBy: "cap" | "unasked" = "unasked";
   /** What the API server said last, where that was a refusal. */
   refusal: string | undefined;
   /** Whether that refusal was about the Job itself, and not about who asked. */

@@ -14,6 +14,11 @@ export interface SeenJob {
   /** The label's value. */
   readonly queue: string;
   readonly finished: boolean;
+  /**
+   * When its pod's time to wait for a node is over, in milliseconds since 1970: a build that begins later might be cut
+   * short by the Job's own deadline. `undefined` where the Job does not say.
+   */
+  readonly waitsUntil: number | undefined;
   /** The label's value. */
   readonly pipeline: string;
   readonly attempt: number;
@@ -152,6 +157,16 @@ export class JobsWatch {
   }
 }
 
+/** The Job's deadline counts from its start and is the build's own time and the time to wait for a node together. */
+function waitsUntil({ spec, status }: Job): number | undefined {
+  const startedAt = Date.parse(status?.startTime ?? "");
+  const whole = spec?.activeDeadlineSeconds;
+  const build = (spec?.template?.spec as { activeDeadlineSeconds?: number } | undefined)?.activeDeadlineSeconds;
+  return Number.isNaN(startedAt) || whole === undefined || build === undefined
+    ? undefined
+    : startedAt + (whole - build) * 1000;
+}
+
 function seen(job: Job): SeenJob {
   const { name, uid, labels = {}, annotations = {}, creationTimestamp } = job.metadata;
   return {
@@ -166,5 +181,6 @@ function seen(job: Job): SeenJob {
     createdAt: readMilliseconds(creationTimestamp),
     endedAt: endOf(job),
     failure: failureReasonOf(job),
+    waitsUntil: waitsUntil(job),
   };
 }

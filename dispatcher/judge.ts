@@ -17,7 +17,7 @@ export type Judgement =
   /** Finished, and to run again: from `notBefore` on, delete that very Job and create the next. */
   | { kind: "replace"; uid: string; attempt: number; notBefore: number }
   /** Finished, to run again, but this was the last attempt. */
-  | { kind: "exhausted"; attempts: number };
+  | { kind: "exhausted"; attempts: number; endedAt: number };
 
 /**
  * Judges a Job as it was just read.
@@ -50,10 +50,12 @@ export function judge(
   if (!isWanted(endedAt)) {
     return { kind: "late-repeat" };
   }
-  if (attempt >= MOST_ATTEMPTS) {
-    return { kind: "exhausted", attempts: attempt };
+  if (attempt >= MOST_ATTEMPTS && !neverBegan(job)) {
+    return { kind: "exhausted", attempts: attempt, endedAt };
   }
-  const next = { attempt: attempt + 1, notBefore: endedAt + firstRetryWaitMs * 2 ** (attempt - 1) };
+  const next = neverBegan(job)
+    ? { attempt, notBefore: 0 }
+    : { attempt: attempt + 1, notBefore: endedAt + firstRetryWaitMs * 2 ** (attempt - 1) };
   return deletionTimestamp === undefined ? { kind: "replace", uid, ...next } : { kind: "terminating", ...next };
 }
 
@@ -65,6 +67,14 @@ export function isFinished(job: Job): boolean {
 /** Whether the Job's result is known, even if its pods have not ended yet. */
 export function isDecided(job: Job): boolean {
   return isFinished(job) || timeOf(job, ["SuccessCriteriaMet", "FailureTarget"]) !== undefined;
+}
+
+/**
+ * Whether the Job ended by its own deadline. That is longer than its pod may run, so the pod waited for a node: no
+ * attempt, and no reason to give the build up.
+ */
+function neverBegan(job: Job): boolean {
+  return failureReasonOf(job) === "DeadlineExceeded";
 }
 
 /** Kubernetes' word for why the Job failed; `undefined` where it has not. */

@@ -31,20 +31,25 @@ async function main(log: Log): Promise<void> {
   const { agentToken } = environment;
   const agentTokens = agentToken === undefined ? undefined : await openAgentTokens(agentToken, log);
   const tls = environment.tls === undefined ? undefined : await openTls(environment.tls, log);
+  const { jobTokensTls } = environment;
+  const tokensTls = jobTokensTls === undefined ? undefined : await openTls(jobTokensTls, log);
   const dispatcher = await startDispatcher({
     ...{ settings, secrets, agentTokens, log, podName, version, tls: tls?.current },
     connection: serviceAccountConnection(serviceAccount, apiServer.host, apiServer.port),
     port: environment.port,
     operationsPort: environment.operationsPort,
+    jobTokens: tokensTls && { port: environment.jobTokensPort, tls: tokensTls.current },
     listenAddress: environment.listenAddress,
     processMetrics: true,
     onFatal: (error) => {
       die("a watch has ended for good", error);
     },
   });
-  tls?.onChange(() => {
-    dispatcher.renewTls();
-  });
+  for (const files of [tls, tokensTls]) {
+    files?.onChange(() => {
+      dispatcher.renewTls();
+    });
+  }
   const stop = (signal: string): void => {
     log.info("signal", { signal });
     dispatcher.stop().then(

@@ -79,6 +79,8 @@ export function createMetrics(version: string) {
     canceled: counter("canceled_jobs_deleted_total", "Jobs deleted because their build was over at Buildkite.", [
       "when",
     ]),
+    returned: counter("returned_jobs_total", "Jobs deleted because their pod found no node in time; made anew.", []),
+    jobTokens: counter("job_token_requests_total", "Requests of build pods for their token, by outcome.", ["outcome"]),
     startFailures: counter("start_failures_total", "Pods given up because they could not start, by cause.", ["cause"]),
     webhookToJob: histogram("webhook_to_job_seconds", "From a webhook's arrival to its Job's creation.", ["queue"]),
     runnableToJob: histogram("runnable_to_job_seconds", "From runnable at Buildkite to the Job's creation.", ["queue"]),

@@ -1,13 +1,15 @@
 import { jobName } from "../components/contract";
-import { stamp, type JobManifest } from "../components/stamp";
+import { stamp, type JobManifest, type PodTemplateObject } from "../components/stamp";
 import type { AgentsNamespace } from "./agents-namespace";
 import { backoff } from "./backoff";
 import type { HeldJob } from "./held-job";
 import { isDecided, judge } from "./judge";
+import type { Job, Pod } from "./kubernetes/objects";
 import { isRunnableSince } from "./late-repeat";
 import { messageOf } from "./log";
 import type { Patience } from "./patience";
 import { failureOf } from "./refusal";
+import type { Slots } from "./slots";
 import type { Templates } from "./templates";
 import type { WaitCause } from "./waiting-room";
 import type { Outcome } from "./work";
@@ -23,8 +25,11 @@ export interface Wait {
 export type Step = Outcome | Wait | { askAbout: string };
 
 export interface PursuitOptions {
-  api: AgentsNamespace;
-  templates: Templates;
+  api: Pick<AgentsNamespace, "createJob" | "readJob" | "podsOf" | "deleteJob">;
+  templates: Pick<Templates, "watched" | "live">;
+  /** Whether there may be pods of the job already: then it is looked before another Job is made. */
+  hasPods: (uuid: string) => boolean;
+  slots: Slots;
   patience: Patience;
   signal: AbortSignal;
   /** Whether Buildkite is asked before a finished Job is replaced; else the webhook's time decides. */
@@ -51,49 +56,80 @@ export class Pursuit {
       return { cause: "attempt", milliseconds: early };
     }
     try {
-      const manifest = await this.#stamp(held);
+      const earlier = this.#options.hasPods(held.work.job.uuid) ? await this.#earlier(held) : undefined;
+      if (earlier !== undefined) {
+        return earlier;
+      }
+      const template = await this.#template(held);
+      if (template === undefined) {
+        // The installation's fault: the namespace is being made anew, or was never finished. No build fails for that.
+        return this.#refused(held, `there is no PodTemplate ${held.work.route.template}`, false);
+      }
+      const manifest = stampOrWhyNot(template, held);
       if (typeof manifest === "string") {
         return this.#refused(held, manifest, true);
       }
-      held.jobUid = await this.#options.api.createJob(manifest, this.#options.signal);
-      return held.attempt === 1 ? "created" : "replaced";
+      return await this.#create(held, manifest);
     } catch (error) {
       if (failureOf(error).kind !== "exists") {
         return this.#failed(held, error);
       }
     }
     try {
-      return await this.#existing(held);
+      const existing = await this.#read(held);
+      return existing === undefined
+        ? this.#nameTaken(held, "it was just deleted")
+        : await this.#existing(held, existing);
     } catch (error) {
       return this.#failed(held, error);
     }
   }
 
-  /** The Job, or why there can be none. */
-  async #stamp(held: HeldJob): Promise<JobManifest | string> {
+  async #create(held: HeldJob, manifest: JobManifest): Promise<Outcome> {
+    const { api, slots, signal } = this.#options;
+    const create = (): Promise<string | undefined> => api.createJob(manifest, signal);
+    if (held.attempt > 1) {
+      // It follows a Job of its own, and what number it has would be forgotten at Buildkite.
+      held.jobUid = await create();
+      return "replaced";
+    }
+    const created = await slots.use(create);
+    if (created === undefined) {
+      held.deferredBy = "cap";
+      return "deferred";
+    }
+    held.jobUid = created.made;
+    return "created";
+  }
+
+  async #template({ work, freshSince }: HeldJob): Promise<PodTemplateObject | undefined> {
     const { templates, signal } = this.#options;
-    const { job, route } = held.work;
-    const watched = held.freshSince === undefined ? templates.watched(route.template) : undefined;
-    const template = watched ?? (await templates.live(route.template, held.freshSince ?? Date.now(), signal));
-    if (template === undefined) {
-      return `there is no PodTemplate ${route.template}`;
+    const watched = freshSince === undefined ? templates.watched(work.route.template) : undefined;
+    return watched ?? (await templates.live(work.route.template, freshSince ?? Date.now(), signal));
+  }
+
+  #read({ work }: HeldJob): Promise<Job | undefined> {
+    return this.#options.api.readJob(jobName(work.job.uuid), this.#options.signal);
+  }
+
+  /**
+   * The job has had a pod: what follows from its Job, where that is there; where it is gone, a pod it left behind is on
+   * its way out, or an orphan that is looked for, and the next comes after it.
+   */
+  async #earlier(held: HeldJob): Promise<Step | undefined> {
+    const existing = await this.#read(held);
+    if (existing !== undefined) {
+      return this.#existing(held, existing);
     }
-    try {
-      return stamp(template, job, held.attempt);
-    } catch (error) {
-      return messageOf(error);
-    }
+    const pods = await this.#options.api.podsOf(jobName(held.work.job.uuid), this.#options.signal);
+    return pods.some(isLive) ? this.#nameTaken(held, "a pod of its Job that is gone is still there") : undefined;
   }
 
   /** The name is taken: by whom, and what follows. Everything is judged by what was just read. */
-  async #existing(held: HeldJob): Promise<Step> {
+  async #existing(held: HeldJob, existing: Job): Promise<Step> {
     const { api, signal, hurried, patience, asksBuildkite } = this.#options;
     const { uuid } = held.work.job;
     const name = jobName(uuid);
-    const existing = await api.readJob(name, signal);
-    if (existing === undefined) {
-      return this.#nameTaken(held, "it was just deleted");
-    }
     const { uid } = existing.metadata;
     if (asksBuildkite && isDecided(existing) && held.said?.uid !== uid) {
       return { askAbout: uid };
@@ -112,6 +148,7 @@ export class Pursuit {
         return "late_repeat";
       case "exhausted":
         held.attempt = judgement.attempts;
+        held.endedAt = judgement.endedAt;
         return "exhausted";
       case "ending":
         return this.#bounded(held, "ending", 500, 5000, "its Job is about to finish");
@@ -177,4 +214,18 @@ export class Pursuit {
     }
     return { cause, milliseconds: backoff(first, longest, count), why };
   }
+}
+
+/** The Job, or why there can be none. */
+function stampOrWhyNot(template: PodTemplateObject, { work, attempt }: HeldJob): JobManifest | string {
+  try {
+    return stamp(template, work.job, attempt);
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** Whether anything of the pod may still run, or begin to. */
+function isLive({ status }: Pod): boolean {
+  return status?.phase !== "Succeeded" && status?.phase !== "Failed";
 }

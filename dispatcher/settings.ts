@@ -27,6 +27,8 @@ export interface BuildkiteSettings {
   endpoint: string;
   /** From one list of scheduled jobs to the next, 1..60; a fifth more or less each time. */
   intervalSeconds: number;
+  /** Build pods fetch a token for their own job here; every queue is then of agent mode `acquire`. Default false. */
+  jobAcquisitionTokens?: boolean;
 }
 
 /** The settings of a dispatcher that asks Buildkite. */
@@ -113,6 +115,12 @@ export function readSettings(text: string): DispatcherSettings {
   settings.limits.inFlight = integer("limits.inFlight", limits["inFlight"], 1, 100_000);
   settings.stackKey = matching("stackKey", ofReconcile.stackKey, STACK_KEY, "1 to 80 letters, digits, - and _");
   settings.buildkite = buildkite(ofReconcile.buildkite);
+  const capacity = queues.find(({ agentMode }) => agentMode === "queue");
+  if (settings.buildkite.jobAcquisitionTokens === true && capacity !== undefined) {
+    throw new SettingsError(
+      `buildkite.jobAcquisitionTokens gives a token for one job, but queue ${show(capacity.key)} has agentMode "queue"`,
+    );
+  }
   return settings;
 }
 
@@ -129,12 +137,17 @@ export function reconcileSettings(settings: DispatcherSettings): ReconcileSettin
 }
 
 function buildkite(value: unknown): BuildkiteSettings {
-  const fields = object("buildkite", value, ["endpoint", "intervalSeconds"]);
+  const fields = object("buildkite", value, ["endpoint", "intervalSeconds", "jobAcquisitionTokens"]);
   const endpoint = fields["endpoint"];
   if (typeof endpoint !== "string" || !isEndpoint(endpoint)) {
     throw new SettingsError(`buildkite.endpoint must be ${ENDPOINT_RULE}, got ${show(endpoint)}`);
   }
-  return { endpoint, intervalSeconds: integer("buildkite.intervalSeconds", fields["intervalSeconds"], 1, 60) };
+  const tokens = fields["jobAcquisitionTokens"] ?? false;
+  if (typeof tokens !== "boolean") {
+    throw new SettingsError(`buildkite.jobAcquisitionTokens must be true or false, got ${show(tokens)}`);
+  }
+  const intervalSeconds = integer("buildkite.intervalSeconds", fields["intervalSeconds"], 1, 60);
+  return { endpoint, intervalSeconds, ...(tokens ? { jobAcquisitionTokens: true } : {}) };
 }
 
 function route(field: string, value: unknown): QueueRoute {

@@ -1,5 +1,5 @@
 import type { BuildkiteHealth } from "./buildkite/health";
-import type { ListedQueue } from "./buildkite/reconcile";
+import type { ListedQueue } from "./buildkite/queue-views";
 import type { InformerFailure } from "./kubernetes/informer";
 
 /** What troubles are found in. */

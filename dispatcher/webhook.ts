@@ -27,7 +27,7 @@ export interface WebhookOptions {
   queues: readonly QueueRoute[];
   dispatch: Dispatch;
   /** Where jobs wait their turn at Buildkite; `undefined` in webhook-only. */
-  reconcile?: Pick<Reconcile, "defer">;
+  reconcile?: Pick<Reconcile, "defer" | "missed">;
   connections: Connections;
   metrics: Metrics;
   log: Log;
@@ -150,6 +150,7 @@ export class Webhook {
     const work: Work = { job, route, runnableAt, arrivedAt, source: "webhook" };
     const decided = dispatch.submit(work);
     if (decided === undefined) {
+      reconcile?.missed();
       return { ...this.#reject(503, "buffer_full", uuid), retryAfter: true };
     }
     const outcome = await within(decided, this.#options.answerWithinMs);

@@ -66,7 +66,7 @@ export const QUEUE = z.strictObject({
     .min(1)
     .max(10_080)
     .optional()
-    .meta({ description: "How long a pod may wait for a node, on top of it. Default 120." }),
+    .meta({ description: "How long a pod may wait for a node, on top of it; then its Job is made anew. Default 120." }),
   terminationGracePeriodSeconds: z.int().min(15).max(3600).optional().meta({
     description: "From SIGTERM to SIGKILL of a build's pod. Default 60.",
   }),
@@ -111,6 +111,10 @@ export const TABLE = z.strictObject({
   webhookOnly: z.boolean().optional().meta({
     description:
       "Never ask Buildkite: a lost webhook is a lost build, and nothing limits the Jobs but jobQuota. Default false.",
+  }),
+  jobAcquisitionTokens: z.boolean().optional().meta({
+    description:
+      "Each build pod fetches a token for its own job; the agent token stays out of it (docs/job-acquisition-tokens.md). Never tried on a real organisation. Default false.",
   }),
   buildkiteEndpoint: z.string().refine(isEndpoint, `must be ${ENDPOINT_RULE}`).optional().meta({
     description: "Where Buildkite is asked, for tests and proxies. Default https://agent.buildkite.com/v3.",

@@ -21,6 +21,7 @@ export function dispatcherArgsOf(config: Configuration, exposure: Exposure): Web
             jobsInFlight: config.maxNodes * (config.jobsPerNode ?? 1),
             intervalSeconds: config.reconcileSeconds,
             endpoint: config.buildkiteEndpoint,
+            jobAcquisitionTokens: config.jobAcquisitionTokens,
           },
     exposure,
     replicas: config.dispatcherReplicas,

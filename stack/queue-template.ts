@@ -14,6 +14,7 @@ export function templateArgsOf(
   queue: QueueValues,
   agents: AgentsNamespace,
   pool: AgentNodePool | undefined,
+  jobAcquisitionTokens?: DindJobTemplateArgs["jobAcquisitionTokens"],
 ): DindJobTemplateArgs {
   const { key, timeoutMinutes, pendingLimitMinutes } = queue;
   return {
@@ -34,6 +35,7 @@ export function templateArgsOf(
     templateName: templateNameFor(key),
     namespace: agents.namespace,
     agentToken: agents.agentToken,
+    jobAcquisitionTokens,
     gitCredentials: agents.gitCredentials,
     serviceAccountName: queue.serviceAccountName ?? agents.serviceAccountName,
     resources: queue.resources ?? DEFAULT_RESOURCES,

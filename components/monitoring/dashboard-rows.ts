@@ -136,13 +136,14 @@ const FAILURES: PanelRow = {
       ],
     },
     {
-      ...chart(
-        "Jobs of ended builds deleted",
-        "before_start is a canceled build; left_over a pod that outlived its build.",
-      ),
+      ...chart("Jobs deleted", "before_start is a canceled build; left_over a pod that outlived its build."),
       targets: [
         { expr: increase("when", metric("canceled_jobs_deleted_total")), legend: "{{when}}" },
         { expr: `sum(increase(${metric("orphaned_pods_deleted_total")}[$__rate_interval]))`, legend: "orphaned pods" },
+        {
+          expr: `sum(increase(${metric("returned_jobs_total")}[$__rate_interval]))`,
+          legend: "no node in time, made anew",
+        },
       ],
     },
     {

@@ -24,6 +24,7 @@ export class Attempts {
   readonly #options: AttemptsOptions;
   /** By queue key: jobs in a row that used up their attempts. */
   readonly #exhausted = new Map<string, number>();
+  readonly #startedAt = Date.now();
 
   constructor(options: AttemptsOptions) {
     this.#options = options;
@@ -43,7 +44,7 @@ export class Attempts {
   }
 
   /** A job was decided. */
-  decided({ work, refusal, refusedForGood, attempt }: HeldJob, outcome: Outcome): void {
+  decided({ work, refusal, refusedForGood, attempt, endedAt }: HeldJob, outcome: Outcome): void {
     const { uuid, queue } = work.job;
     if (work.route.agentMode === "queue") {
       return;
@@ -58,7 +59,10 @@ export class Attempts {
         queue,
         `${attempt} pods in a row ended before an agent took this job. Most often the agent token is wrong, or of another cluster. See: ${look}`,
       );
-      this.#count(queue);
+      // What ended before a restart says nothing about now: the restart is how a person says that the cause is mended.
+      if ((endedAt ?? Infinity) >= this.#startedAt) {
+        this.#count(queue);
+      }
     }
   }
 

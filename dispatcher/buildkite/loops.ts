@@ -13,6 +13,7 @@ import { Attempts } from "./attempts";
 import type { Buildkite } from "./buildkite";
 import { Canceled } from "./canceled";
 import { LongWaits } from "./long-waits";
+import { Overdue } from "./overdue";
 import { PodlessJobs } from "./podless-jobs";
 import { Reconcile } from "./reconcile";
 import { Report } from "./report";
@@ -43,6 +44,7 @@ export class BuildkiteLoops {
   readonly attempts: Attempts;
   readonly #canceled: Canceled;
   readonly #startFailures: StartFailures;
+  readonly #overdue: Overdue;
   readonly #podlessJobs: PodlessJobs;
   readonly #longWaits: LongWaits;
   readonly #options: BuildkiteLoopsOptions;
@@ -78,6 +80,10 @@ export class BuildkiteLoops {
       intervalMs: patience.startFailuresIntervalMs,
       graceMs: patience.startGraceMs,
     });
+    this.#overdue = new Overdue({
+      ...{ api, jobs, queues, metrics, log },
+      intervalMs: patience.startFailuresIntervalMs,
+    });
     this.#podlessJobs = new PodlessJobs({
       ...{ api, jobs, pods, report, aside, queues, metrics, log, onEnding },
       intervalMs: patience.podlessIntervalMs,
@@ -95,7 +101,7 @@ export class BuildkiteLoops {
   /** Runs them until the signal; each ends early only with an error. */
   run(signal: AbortSignal): Promise<void>[] {
     const { reconcile } = this;
-    const looks = [this.#canceled, this.#startFailures, this.#podlessJobs, this.#longWaits];
+    const looks = [this.#canceled, this.#startFailures, this.#podlessJobs, this.#longWaits, this.#overdue];
     return [reconcile, ...looks].map((loop) => loop.run(signal));
   }
 

@@ -10,13 +10,14 @@ import type { BuildkiteHealth } from "./health";
 import { SetAside } from "./set-aside";
 import type { StacksClient } from "./stacks-client";
 import { isStatus } from "./stacks-error";
-import { isBefore, WaitingJobs, type Candidate } from "./waiting-jobs";
+import { listedQueueOf, QueueViews, type ListedQueue, type QueueView } from "./queue-views";
+import { WaitingJobs, type Candidate } from "./waiting-jobs";
 import { Wake } from "./wake";
 
 export interface ReconcileOptions {
   client: Pick<StacksClient, "listScheduledJobs" | "register">;
   queues: readonly QueueRoute[];
-  dispatch: Pick<Dispatch, "submit" | "holds" | "held" | "heldCount" | "full">;
+  dispatch: Pick<Dispatch, "submit" | "holds" | "held" | "heldCount" | "loopShare">;
   jobs: Pick<JobsWatch, "synced" | "isLive" | "liveCount">;
   health: BuildkiteHealth;
   /** Whether a queue gets no more Jobs, because its last ones were all in vain. */
@@ -35,35 +36,13 @@ export interface ReconcileOptions {
 /** Why a job stays at Buildkite for now. */
 export type Deferral = "starting" | "stopped" | "paused" | "waiting" | "cap";
 
-/** How it stands with a queue, as its last whole list had it. */
-interface QueueView {
-  paused: boolean;
-  /** Scheduled there, but taken by no served queue. */
-  notServed: number;
-  waiting: WaitingJobs;
-  /** When the oldest of those without a Job was scheduled that are held here or were tried in vain; Infinity for none. */
-  oldestResting: number;
-  /** By `performance.now()`. */
-  listedAt: number;
-}
-
-/** The same, for others. */
-export interface ListedQueue {
-  paused: boolean;
-  /** Jobs that wait for a slot. */
-  waiting: number;
-  /** Age of the oldest job without a Job, those held here and those tried in vain among them; 0 for none. */
-  oldestSeconds: number;
-  notServed: number;
-}
-
 /** Between two lists that were asked for early. */
 const EARLY_LIST_MS = 1000;
 
 /** Makes certain what webhooks make quick: lists the scheduled jobs again and again, and dispatches what has no Job. */
 export class Reconcile {
   readonly #options: ReconcileOptions;
-  readonly #views = new Map<string, QueueView>();
+  readonly #views: QueueViews;
   readonly #failing = new Set<string>();
   readonly #wake = new Wake();
   /** Jobs that are not to be dispatched for a while. */
@@ -72,9 +51,14 @@ export class Reconcile {
   #listedAt = 0;
   #more = false;
   #retry = false;
+  /** The last hand-out ended because enough was held, not because nothing waited. */
+  #heldUp = false;
+  /** Of {@link run}. */
+  #signal: AbortSignal | undefined;
 
   constructor(options: ReconcileOptions) {
     this.#options = options;
+    this.#views = new QueueViews(options.intervalMs, options.isStopped);
   }
 
   /** When every queue was last listed whole, in milliseconds since 1970; 0 for never. */
@@ -85,13 +69,7 @@ export class Reconcile {
   /** How it stands with a queue, by its key; `undefined` before its first list. */
   view(key: string): ListedQueue | undefined {
     const view = this.#views.get(key);
-    if (view === undefined) {
-      return undefined;
-    }
-    const { paused, waiting, notServed } = view;
-    const oldest = Math.min(waiting.oldestScheduledAt ?? Infinity, view.oldestResting);
-    const oldestSeconds = Math.max((Date.now() - oldest) / 1000, 0);
-    return { paused, waiting: waiting.count, oldestSeconds, notServed };
+    return view && listedQueueOf(view);
   }
 
   /** How many Jobs may be added just now; less than 0 where the other replica was quicker. */
@@ -111,10 +89,26 @@ export class Reconcile {
   defer(queueKey: string): Deferral | undefined {
     const reason = this.#reasonToWait(queueKey);
     if (reason === "waiting" || reason === "cap" || reason === "starting") {
-      this.#more = true;
-      this.#wake.call();
+      this.missed();
     }
     return reason;
+  }
+
+  /** A scheduled job was not taken, and is not in the last list: the next one comes early. */
+  missed(): void {
+    this.#more = true;
+    this.#wake.call();
+  }
+
+  /**
+   * A held job is decided. What waits is handed out before nothing is held any more, also while a list is under way, which
+   * takes seconds at the pace that is allowed: the API server is never idle.
+   */
+  roomMade(): void {
+    const { heldCount, loopShare } = this.#options.dispatch;
+    if (this.#heldUp && heldCount <= loopShare / 2 && this.#signal?.aborted === false) {
+      this.#handOut();
+    }
   }
 
   /** A Job has ended: there may be a slot. */
@@ -131,6 +125,7 @@ export class Reconcile {
   /** Lists and dispatches until the signal. */
   async run(signal: AbortSignal): Promise<void> {
     const { ready, client, log, intervalMs, longestWaitMs, health } = this.#options;
+    this.#signal = signal;
     try {
       await ready;
       await client.register(signal).catch((error: unknown) => {
@@ -161,7 +156,7 @@ export class Reconcile {
       return "stopped";
     }
     const view = this.#views.get(queueKey);
-    if (view !== undefined && this.#isFresh(view)) {
+    if (view !== undefined && this.#views.isFresh(view)) {
       if (view.paused) {
         return "paused";
       }
@@ -172,11 +167,6 @@ export class Reconcile {
     // The exact number is asked for only where it matters.
     const least = inFlight - jobs.liveCount() - dispatch.heldCount;
     return least > 0 || this.slots() > 0 ? undefined : "cap";
-  }
-
-  /** What was said long ago, before an outage, is not acted upon. */
-  #isFresh(view: QueueView): boolean {
-    return performance.now() - view.listedAt < Math.max(3 * this.#options.intervalMs, 5000);
   }
 
   /** Waits for the next list, handing out what waits as slots get free. */
@@ -202,9 +192,10 @@ export class Reconcile {
     this.#listBegan = performance.now();
     this.#more = false;
     let well = true;
+    const views = new Map<string, QueueView>();
     for (const queue of queues) {
       try {
-        await this.#listQueue(queue, signal);
+        views.set(queue.key, await this.#listQueue(queue, signal));
         this.#failing.delete(queue.key);
       } catch (error) {
         signal.throwIfAborted();
@@ -218,11 +209,12 @@ export class Reconcile {
         }
       }
     }
+    this.#views.take(views);
     this.#listedAt = well ? Date.now() : this.#listedAt;
     return well;
   }
 
-  async #listQueue(queue: QueueRoute, signal: AbortSignal): Promise<void> {
+  async #listQueue(queue: QueueRoute, signal: AbortSignal): Promise<QueueView> {
     const { client, queues, inFlight, jobs } = this.#options;
     const waiting = new WaitingJobs(Math.max(inFlight, 500));
     let paused = false;
@@ -241,9 +233,14 @@ export class Reconcile {
           oldestResting = Math.min(oldestResting, scheduledAt ?? Infinity);
         }
       }
+      // Until the list is whole, the one before serves.
+      const before = this.#views.get(queue.key);
+      if (before !== undefined) {
+        before.paused ||= page.paused;
+      }
     }
     waiting.seal();
-    this.#views.set(queue.key, { paused, notServed, waiting, oldestResting, listedAt: performance.now() });
+    return { paused, notServed, waiting, oldestResting, listedAt: performance.now() };
   }
 
   /** Whether the job has no Job yet, as far as we know, and is not left alone. */
@@ -255,8 +252,12 @@ export class Reconcile {
   /** Fills the slots, first by priority, then by age. */
   #handOut(): void {
     const { dispatch } = this.#options;
-    for (let slots = this.slots(); slots > 0 && !dispatch.full;) {
-      const view = this.#first();
+    for (let slots = this.slots(); slots > 0;) {
+      this.#heldUp = dispatch.heldCount >= dispatch.loopShare;
+      if (this.#heldUp) {
+        return;
+      }
+      const view = this.#views.first();
       const job = view?.waiting.first();
       if (view === undefined || job === undefined) {
         return;
@@ -267,19 +268,6 @@ export class Reconcile {
         slots--;
       }
     }
-  }
-
-  /** The queue whose first job is the first of all. */
-  #first(): QueueView | undefined {
-    let first: { view: QueueView; job: Candidate } | undefined;
-    for (const [key, view] of this.#views) {
-      const rests = view.paused || this.#options.isStopped(key) || !this.#isFresh(view);
-      const job = rests ? undefined : view.waiting.first();
-      if (job !== undefined && (first === undefined || isBefore(job, first.job))) {
-        first = { view, job };
-      }
-    }
-    return first?.view;
   }
 
   #submit({ uuid, route, pipeline, scheduledAt }: Candidate): boolean {

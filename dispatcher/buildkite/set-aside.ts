@@ -4,10 +4,11 @@ import type { Outcome } from "../work";
 const REST_MS: Partial<Record<Outcome, number>> = {
   // Buildkite's list lags behind its states.
   late_repeat: 30_000,
+  // What ends a refusal comes from outside: rights, a namespace or a template that is made anew.
+  refused: 30_000,
   // Nothing that another try a moment later would change.
   foreign: 300_000,
   exhausted: 300_000,
-  refused: 300_000,
   abandoned: 300_000,
   failed: 300_000,
 };

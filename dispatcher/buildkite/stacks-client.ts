@@ -1,6 +1,6 @@
 import { UUID_PATTERN } from "../../components/contract";
 import { readTime } from "../job-scheduled";
-import type { StacksConnection } from "./stacks-connection";
+import type { StacksCall, StacksConnection } from "./stacks-connection";
 import { isStatus } from "./stacks-error";
 
 /** A job of the list, as far as it is used. */
@@ -155,8 +155,13 @@ export class StacksClient {
     }
   }
 
+  /** A call that is none of the above; its path below the stack's. @throws as {@link StacksConnection}. */
+  call(call: StacksCall, signal: AbortSignal): Promise<unknown> {
+    return this.#registered({ ...call, path: this.#stack + call.path }, signal);
+  }
+
   /** Registers anew where Buildkite has forgotten the stack, once; a second 404 is about something else. */
-  async #registered(call: Parameters<StacksConnection["call"]>[0], signal: AbortSignal): Promise<unknown> {
+  async #registered(call: StacksCall, signal: AbortSignal): Promise<unknown> {
     const { connection } = this.#options;
     try {
       return await connection.call(call, signal);

@@ -1,8 +1,8 @@
 /** The fields that are read of a batch/v1 Job. */
 export interface Job {
   metadata: ObjectMeta;
-  spec?: { template?: { spec?: unknown } };
-  status?: { completionTime?: string; conditions?: Condition[] | null };
+  spec?: { activeDeadlineSeconds?: number; template?: { spec?: unknown } };
+  status?: { startTime?: string; completionTime?: string; conditions?: Condition[] | null };
 }
 
 /** Of a Job or a pod. */

@@ -36,6 +36,11 @@ export class AgentSignals {
     return this.killing.signal;
   }
 
+  /** Aborts what a shell with a trap does, at SIGTERM or when it is killed. */
+  get ended(): AbortSignal {
+    return AbortSignal.any([this.terminating.signal, this.killing.signal]);
+  }
+
   /** Waits `ms`, or until SIGQUIT or SIGKILL, or with `alsoTerm` until SIGTERM. */
   async wait(ms: number, alsoTerm: boolean): Promise<void> {
     const signals = [this.quitting.signal, this.killing.signal, ...(alsoTerm ? [this.terminating.signal] : [])];

@@ -7,7 +7,8 @@ import type { Container, Pod, PodStatus } from "../kubelet/pod";
 import type { AgentConnection } from "./agent-connection";
 import { runAgent, type AgentExit } from "./agent-process";
 import { AgentSignals } from "./agent-signals";
-import { agentEndedStatus, configErrorStatus, endedStatus, startedStatus } from "./pod-status";
+import { fetchJobToken, needsJobToken } from "./job-token";
+import { agentEndedStatus, configErrorStatus, endedStatus, initFailedStatus, startedStatus } from "./pod-status";
 
 /** From the agent's end to the docker daemon's: its own graceful stop, as measured on a real kubelet. */
 const SIDECAR_STOP_MS = 1_000;
@@ -31,6 +32,7 @@ export interface PodRunContext {
 export class PodRun {
   private readonly signals = new AgentSignals();
   private stopCause: "deleted" | "deadline" | undefined;
+  private isLost = false;
   private sigkill: NodeJS.Timeout | undefined;
   private deadline: NodeJS.Timeout | undefined;
 
@@ -54,6 +56,17 @@ export class PodRun {
     this.signals.kill();
   }
 
+  /** The node the pod is on. */
+  get nodeName(): string | undefined {
+    return this.pod.spec.nodeName;
+  }
+
+  /** The node is gone: whatever runs dies, and no kubelet is left to tell of it. */
+  lose(): void {
+    this.isLost = true;
+    this.signals.kill();
+  }
+
   /** Runs to the end; returns the agent's exit, undefined when the pod went before the agent started. */
   async run(): Promise<AgentExit | undefined> {
     try {
@@ -67,10 +80,13 @@ export class PodRun {
           Math.min(limit * 1000, 2 ** 31 - 1),
         );
       }
-      const environment = await this.environment();
-      if (environment === undefined) {
+      const token = needsJobToken(this.pod) ? await this.jobToken() : undefined;
+      const found = token === null ? undefined : await this.environment();
+      if (found === undefined) {
         return undefined;
       }
+      // The agent reads it from its configuration file; a variable is what the simulated one reads.
+      const environment = token === undefined || token === null ? found : { ...found, BUILDKITE_AGENT_TOKEN: token };
       const { connection, endpoint, timeScale } = this.context;
       const hostname = this.pod.metadata.name;
       const exit = await runAgent({ environment, endpoint, hostname, connection, signals: this.signals, timeScale });
@@ -86,6 +102,20 @@ export class PodRun {
   private readonly onAbort = (): void => {
     this.signals.kill();
   };
+
+  /** What the init container fetches; null when the pod ends or goes without one. */
+  private async jobToken(): Promise<string | null> {
+    const { client, timeScale } = this.context;
+    const token = await fetchJobToken(this.pod, client, timeScale, this.signals.ended).catch(() => undefined);
+    if (token === undefined || this.stopCause !== undefined || this.signals.killed) {
+      if (!this.signals.killed) {
+        await this.patch(initFailedStatus(this.pod));
+      }
+      return null;
+    }
+    await this.patch(startedStatus(this.pod));
+    return token;
+  }
 
   /** Tries until the container can be made; undefined when the pod goes first. */
   private async environment(): Promise<Record<string, string> | undefined> {
@@ -156,7 +186,7 @@ export class PodRun {
   /** A strategic merge, so that conditions are merged by type; a pod that is gone needs no status. */
   private async patch(status: Partial<PodStatus>): Promise<void> {
     const { namespace, name, uid } = this.pod.metadata;
-    for (let attempt = 0; attempt < 5 && !this.context.signal.aborted; attempt += 1) {
+    for (let attempt = 0; attempt < 5 && !this.context.signal.aborted && !this.isLost; attempt += 1) {
       try {
         await this.context.client.request("PATCH", `/api/v1/namespaces/${namespace}/pods/${name}/status`, {
           contentType: "application/strategic-merge-patch+json",

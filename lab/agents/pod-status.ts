@@ -1,4 +1,4 @@
-import { AGENT_CONTAINER } from "../../components/contract";
+import { AGENT_CONTAINER, JOB_TOKEN_CONTAINER } from "../../components/contract";
 import { kubernetesTime, type ContainerStatus, type Pod, type PodStatus } from "../kubelet/pod";
 
 /** How the agent's container ended. */
@@ -35,6 +35,16 @@ export function endedStatus(
     conditions: notReady(phase === "Succeeded" ? "PodCompleted" : "PodFailed"),
     containerStatuses: [...others.map((status) => terminated(status, 0, now)), ...agentStatus(pod, end)],
     initContainerStatuses: (pod.status?.initContainerStatuses ?? []).map((status) => terminated(status, 0, now)),
+  };
+}
+
+/** Status of a pod whose init container has failed: no other container was started, and none will be. */
+export function initFailedStatus(pod: Pod): Partial<PodStatus> {
+  const status = { ...blank(pod), name: JOB_TOKEN_CONTAINER };
+  return {
+    phase: "Failed",
+    conditions: notReady("PodFailed"),
+    initContainerStatuses: [terminated(status, 1, Date.now())],
   };
 }
 

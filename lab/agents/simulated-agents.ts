@@ -3,16 +3,20 @@
  *
  * Models: the container's environment as a kubelet resolves it (Secrets read live, so a rotated token counts; a missing
  * one is CreateContainerConfigError until it is there), the agent's calls, retries and exit codes in acquire and queue
- * mode, preStop with SIGQUIT, SIGTERM, the grace period, the pod's own deadline, the statuses a kubelet writes.
+ * mode, the init container that fetches a job acquisition token, preStop with SIGQUIT, SIGTERM, the grace period, the
+ * pod's own deadline, the statuses a kubelet writes, a node that is gone from one moment to the next with all that ran on
+ * it.
  * Does not prove: anything about a real kubelet, a real agent, dockerd, images, probes, memory limits or the order in
  * which real containers die; a build is a wait. Conformance on a real node is for that.
  */
+import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { JOB_UUID, MANAGED_BY_LABEL, PROJECT } from "../../components/contract";
 import { KubernetesError, type KubernetesClient } from "../../dispatcher/kubernetes/client";
 import { Informer } from "../../dispatcher/kubernetes/informer";
 import type { Pod } from "../kubelet/pod";
 import { AgentConnection } from "./agent-connection";
+import { needsJobToken } from "./job-token";
 import { PodRun } from "./pod-run";
 
 /** How to make {@link SimulatedAgents}. */
@@ -49,6 +53,8 @@ export class SimulatedAgents {
 
   constructor(private readonly options: SimulatedAgentsOptions) {
     const { client, namespaces } = options;
+    // Several for each agent.
+    setMaxListeners(0, this.stopping.signal);
     this.informers = namespaces.map(
       (namespace) =>
         new Informer<Pod, Pod>({
@@ -83,6 +89,15 @@ export class SimulatedAgents {
     return this.pods.size;
   }
 
+  /** A node is gone as it stood: its agents die and say no more, its kubelet writes nothing. */
+  loseNode(name: string): void {
+    for (const run of this.pods.values()) {
+      if (run.nodeName === name) {
+        run.lose();
+      }
+    }
+  }
+
   private onPod(kind: "added" | "modified" | "deleted", pod: Pod): void {
     const known = this.pods.get(pod.metadata.uid);
     if (kind === "deleted") {
@@ -94,7 +109,9 @@ export class SimulatedAgents {
       known.update(pod);
       return;
     }
-    const begins = pod.status?.phase === "Running" && pod.metadata.deletionTimestamp === undefined;
+    // kwok leaves pods that fetch a token to us as soon as they have their node.
+    const asks = pod.status?.phase === "Pending" && pod.spec.nodeName !== undefined && needsJobToken(pod);
+    const begins = (asks || pod.status?.phase === "Running") && pod.metadata.deletionTimestamp === undefined;
     if (!begins || this.served.has(pod.metadata.uid)) {
       return;
     }

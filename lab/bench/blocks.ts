@@ -1,7 +1,7 @@
 import type { Measured } from "./results";
 
 /** Something to be done many times; resolves when one is done. */
-export type Task = () => Promise<void>;
+export type Task = () => Promise<unknown>;
 
 /**
  * Runs two lists of tasks in blocks that take turns, so that whatever the machine does meanwhile happens to both. Who

@@ -4,8 +4,10 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { buildDispatcherBundle } from "../../dispatcher/bundle";
 import type { DispatcherSettings } from "../../dispatcher/settings";
+import { writeAtomically } from "../kubelet/atomic-folder";
 
 export interface DispatcherProcessOptions {
   settings: DispatcherSettings;
@@ -20,6 +22,10 @@ export interface DispatcherProcessOptions {
   podName?: string;
   /** Makes the webhook port speak HTTPS; PEM. */
   tls?: { cert: string; key: string };
+  /** Its `NODE_OPTIONS`. */
+  nodeOptions?: string;
+  /** A control group's `cgroup.procs`: the process is in that group from its first moment on. */
+  cgroup?: string;
   signal?: AbortSignal;
 }
 
@@ -36,6 +42,8 @@ export interface DispatcherProcess {
   log: LogLine[];
   /** Where its secrets, token and settings lie. */
   folder: string;
+  /** Makes these the webhook secrets, by file name, as a kubelet does it with a mounted Secret: all at one moment. */
+  changeSecrets(secrets: Readonly<Record<string, string>>): Promise<void>;
   /** Sends the signal and waits for the end; returns the exit code. */
   end(signal?: "SIGTERM" | "SIGKILL"): Promise<number | null>;
   /** Kills it where it still runs, and removes its files. */
@@ -49,11 +57,12 @@ export async function startDispatcherProcess(options: DispatcherProcessOptions):
     await writeFile(join(folder, path), text, { mode: 0o600 });
     return join(folder, path);
   };
-  await mkdir(join(folder, "webhook"));
+  const changeSecrets = async (secrets: Readonly<Record<string, string>>): Promise<void> => {
+    const files = new Map(Object.entries(secrets).map(([name, secret]) => [name, Buffer.from(secret)]));
+    await writeAtomically(join(folder, "webhook"), files, { group: undefined, fileMode: 0o600 });
+  };
+  await changeSecrets(options.secrets);
   await mkdir(join(folder, "service-account"));
-  for (const [name, secret] of Object.entries(options.secrets)) {
-    await write(join("webhook", name), secret);
-  }
   if (options.agentTokens !== undefined) {
     await mkdir(join(folder, "agent-token"));
     for (const [name, token] of Object.entries(options.agentTokens)) {
@@ -68,7 +77,9 @@ export async function startDispatcherProcess(options: DispatcherProcessOptions):
     await write(join("tls", "tls.key"), options.tls.key);
   }
   const server = new URL(options.server);
-  const child: ChildProcess = spawn(process.execPath, [await write("dispatcher.js", buildDispatcherBundle().code)], {
+  const command = [process.execPath, await write("dispatcher.js", buildDispatcherBundle().code)];
+  const [file = "", ...argv] = options.cgroup === undefined ? command : inGroup(options.cgroup, command);
+  const child: ChildProcess = spawn(file, argv, {
     env: {
       DISPATCHER_SETTINGS: await write("settings.json", JSON.stringify(options.settings)),
       DISPATCHER_WEBHOOK_SECRETS: join(folder, "webhook"),
@@ -79,6 +90,7 @@ export async function startDispatcherProcess(options: DispatcherProcessOptions):
       POD_NAME: options.podName ?? "dispatcher-0",
       ...(options.agentTokens === undefined ? {} : { DISPATCHER_AGENT_TOKEN: join(folder, "agent-token") }),
       ...(options.tls === undefined ? {} : { DISPATCHER_TLS: join(folder, "tls") }),
+      ...(options.nodeOptions === undefined ? {} : { NODE_OPTIONS: options.nodeOptions }),
       KUBERNETES_SERVICE_HOST: server.hostname,
       KUBERNETES_SERVICE_PORT: server.port,
     },
@@ -124,10 +136,23 @@ export async function startDispatcherProcess(options: DispatcherProcessOptions):
       url: `${options.tls === undefined ? "http" : "https"}://127.0.0.1:${String(line["port"])}`,
       operationsUrl: `http://127.0.0.1:${String(line["operationsPort"])}`,
       pid: child.pid ?? 0,
-      ...{ log, folder, end, remove },
+      ...{ log, folder, changeSecrets, end, remove },
     };
   } catch (error) {
     await remove();
     throw error;
   }
+}
+
+/** Waits until it is ready to take webhooks. @throws after 30 s; the signal's reason. */
+export async function untilReady(dispatcher: DispatcherProcess, signal: AbortSignal): Promise<void> {
+  const within = AbortSignal.any([signal, AbortSignal.timeout(30_000)]);
+  while ((await fetch(`${dispatcher.url}/readyz`, { signal: within })).status !== 200) {
+    await sleep(20, undefined, { signal: within });
+  }
+}
+
+/** What a process has used before it enters a group is not the group's: so the shell enters, and becomes the process. */
+function inGroup(procs: string, command: readonly string[]): string[] {
+  return ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', procs, ...command];
 }

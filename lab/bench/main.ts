@@ -2,7 +2,8 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runBench } from "./bench";
 import { HELP, readOptions, UsageError, type BenchOptions } from "./options";
-import { table } from "./results";
+import { benchHtml } from "./report-page";
+import { markdown, plainText } from "./table-text";
 
 const print = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -35,7 +36,11 @@ async function main(argv: readonly string[]): Promise<void> {
     const folder = join(__dirname, "..", "..", "out");
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, "bench.json"), `${JSON.stringify(results, undefined, 2)}\n`);
-    print(`\n${table(results.dispatcher, results.raw, results.ratios)}\n\nout/bench.json has the rest.`);
+    await writeFile(join(folder, "bench.md"), markdown(results));
+    await writeFile(join(folder, "bench.html"), benchHtml(results));
+    print(
+      `\n${plainText(results)}\n\nout/bench.json has the rest, out/bench.html the picture, out/bench.md these tables.`,
+    );
   } catch (error) {
     if (interrupted.signal.aborted) {
       process.exitCode = 130;

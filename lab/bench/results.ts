@@ -57,19 +57,6 @@ export function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.max(Math.ceil(sorted.length * share) - 1, 0)] ?? Number.NaN;
 }
 
-/** A table for people. */
-export function table(dispatcher: Summary, raw: Summary, ratios: Ratios): string {
-  const row = (...cells: (string | number)[]): string =>
-    cells.map((cell, index) => (index === 0 ? String(cell).padEnd(26) : String(cell).padStart(14))).join("");
-  return [
-    row("", "dispatcher", "raw POST", "ratio"),
-    row("Jobs", dispatcher.jobs, raw.jobs, ""),
-    row("Jobs per second", dispatcher.perSecond, raw.perSecond, ratios.throughput),
-    row("p50, ms", dispatcher.p50Ms, raw.p50Ms, ratios.p50),
-    row("p99, ms", dispatcher.p99Ms, raw.p99Ms, ratios.p99),
-  ].join("\n");
-}
-
 function round(value: number, digits: number): number {
   return Number(value.toFixed(digits));
 }

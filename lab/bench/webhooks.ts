@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import http from "node:http";
-import { webhookBody } from "../buildkite/webhook-bodies";
+import { webhookBody, type WebhookJob } from "../buildkite/webhook-bodies";
 import { signature } from "../buildkite/webhook-sender";
 
 /** A webhook that only has to be sent. */
@@ -10,36 +10,47 @@ export interface SignedWebhook {
   readonly signature: string;
 }
 
+/** The queue that the bench's builds are for. */
+export const QUEUE = "bench";
+
 const ORGANIZATION = {
   slug: "acme-inc",
   clusterId: "42f1a7da-812d-4430-93d8-1cc7c33a6bcf",
-  queueIds: new Map([["bench", "01885682-55a7-44f5-84f3-0402fb452e66"]]),
+  queueIds: new Map([[QUEUE, "01885682-55a7-44f5-84f3-0402fb452e66"]]),
 };
 
-/** Makes the fake Buildkite's `job.scheduled` for a build of queue `bench`, signed now: it is good for five minutes. */
-export function signedWebhook(secret: string): SignedWebhook {
-  const uuid = randomUUID();
-  const now = Date.now();
-  const job = {
-    ...{
-      id: uuid,
-      buildId: randomUUID(),
-      buildNumber: 123,
-      pipeline: "web",
-      queue: "bench",
-      command: "true",
-    },
+/**
+ * Makes the fake Buildkite's `job.scheduled`, signed now: it is good for five minutes.
+ *
+ * @param job default: one of queue `bench` that nobody else knows.
+ */
+export function signedWebhook(secret: string, job: WebhookJob = unknownJob()): SignedWebhook {
+  const markers = { buildEnv: "a-value", inboundUrl: "another-value" };
+  const body = Buffer.from(
+    JSON.stringify(webhookBody("job.scheduled", { ...job, state: "scheduled" }, ORGANIZATION, markers)),
+  );
+  return { uuid: job.id, body, signature: signature(secret, Math.floor(Date.now() / 1000), body) };
+}
+
+function unknownJob(): WebhookJob {
+  return {
+    ...{ id: randomUUID(), buildId: randomUUID(), buildNumber: 123, pipeline: "web", queue: QUEUE, command: "true" },
     ...{ repository: undefined, commit: "HEAD", branch: "main", env: {} },
-    ...{ agentQueryRules: ["queue=bench"], state: "scheduled" as const, token: "", scheduledAt: now },
+    ...{ agentQueryRules: [`queue=${QUEUE}`], state: "scheduled" as const, token: "", scheduledAt: Date.now() },
     ...{ starts: 0, refusals: 0, webhooks: [], laterWebhooks: [], chunks: new Map<number, Buffer>() },
   };
-  const markers = { buildEnv: "a-value", inboundUrl: "another-value" };
-  const body = Buffer.from(JSON.stringify(webhookBody("job.scheduled", job, ORGANIZATION, markers)));
-  return { uuid, body, signature: signature(secret, Math.floor(now / 1000), body) };
 }
 
 /** Sends it; @throws unless the answer is 200: the Job exists. */
-export function sendWebhook(url: string, webhook: SignedWebhook, agent: http.Agent): Promise<void> {
+export async function sendWebhook(url: string, webhook: SignedWebhook, agent: http.Agent): Promise<void> {
+  const status = await postWebhook(url, webhook, agent);
+  if (status !== 200) {
+    throw new Error(`a webhook was answered ${status}`);
+  }
+}
+
+/** Sends a webhook and returns the answer's status. @throws the network's error. */
+export function postWebhook(url: string, webhook: SignedWebhook, agent: http.Agent): Promise<number> {
   return new Promise((resolve, reject) => {
     const request = http.request(`${url}/webhook`, {
       agent,
@@ -56,11 +67,7 @@ export function sendWebhook(url: string, webhook: SignedWebhook, agent: http.Age
     request.once("response", (response) => {
       response.resume();
       response.once("end", () => {
-        if (response.statusCode === 200) {
-          resolve();
-        } else {
-          reject(new Error(`a webhook was answered ${String(response.statusCode)}`));
-        }
+        resolve(response.statusCode ?? 0);
       });
     });
     request.end(webhook.body);

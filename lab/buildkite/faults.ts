@@ -21,6 +21,8 @@ export interface Faults {
   readonly unknownFields: boolean;
   /** Share of jobs whose state `get-states` gives a name that nobody knows, 0..1; the same jobs each time. */
   readonly unknownStateShare: number;
+  /** Share of reserved jobs for which no job acquisition token is issued, 0..1; the same jobs each time. */
+  readonly notIssuedShare: number;
   /** What `get-states` does with ids it does not know: both are possible. */
   readonly unknownJobs: "omit" | "not-found";
   /** What the Stacks `finish` does with a job that an agent has: both are possible. */
@@ -56,6 +58,7 @@ export const NO_FAULTS: Faults = {
   listLagSeconds: 0,
   unknownFields: false,
   unknownStateShare: 0,
+  notIssuedShare: 0,
   unknownJobs: "omit",
   finishAfterAcquire: "refuse",
   pausedQueues: [],
@@ -70,7 +73,13 @@ export const NO_FAULTS: Faults = {
 };
 
 /** Shares, and what must not be negative, by name. */
-const SHARES = ["serverErrorShare", "unknownStateShare", "webhookDropShare", "webhookCorruptShare"] as const;
+const SHARES = [
+  "serverErrorShare",
+  "unknownStateShare",
+  "notIssuedShare",
+  "webhookDropShare",
+  "webhookCorruptShare",
+] as const;
 const AMOUNTS = ["slowMs", "retryAfterSeconds", "listLagSeconds", "webhookDelayMs"] as const;
 const WORDS = {
   outage: ["none", "refused", "reset", "unavailable"],

@@ -174,12 +174,14 @@ class StacksApi {
     const ids = readJobUuids(request);
     const seconds = readSeconds(request, "token_lifetime_seconds", 900, 3_600);
     const { reservations, jobs } = this.context.board;
+    const { notIssuedShare } = this.context.faults();
     reservations.expire();
     const issued: Record<string, string>[] = [];
     const notIssued: string[] = [];
     for (const id of ids) {
       const job = jobs.get(id);
-      if (job?.state !== "reserved" || job.reservation?.stackKey !== stackKey) {
+      const isRefused = job === undefined || shareOf(job) < notIssuedShare;
+      if (isRefused || job.state !== "reserved" || job.reservation?.stackKey !== stackKey) {
         notIssued.push(id);
         continue;
       }

@@ -1,4 +1,5 @@
 import { createHmac, randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { WebhookDelivery } from "./job";
@@ -38,7 +39,10 @@ export class WebhookSender {
   constructor(
     private secret: string,
     private readonly ca: string | undefined,
-  ) {}
+  ) {
+    // One for each delivery under way.
+    setMaxListeners(0, this.abort.signal);
+  }
 
   /** Base URLs, without the path. */
   setTargets(urls: readonly string[]): void {

@@ -15,6 +15,7 @@ export type TemplateChanges = Partial<
     | "dindImage"
     | "dockerGraphSizeLimit"
     | "env"
+    | "jobAcquisitionTokens"
     | "resources"
     | "terminationGracePeriodSeconds"
     | "timeoutSeconds"

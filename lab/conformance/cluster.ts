@@ -4,6 +4,7 @@ import type { KubernetesClient } from "../../dispatcher/kubernetes/client";
 import { GitServer } from "../git";
 import { type RealCluster, type RealClusterOptions, startRealCluster } from "../real-cluster";
 import { machineAddress, type RealNode } from "../real-node";
+import { startJobTokens } from "./job-tokens";
 import { PodWatch } from "./pod-watch";
 import { repositoryFiles } from "./repository";
 import { DOCKERD_WRAPPERS, NAMESPACE, TOKEN_SECRET } from "./template";
@@ -71,6 +72,7 @@ export async function startCluster(options: RealClusterOptions): Promise<Conform
     ]);
     await Promise.all([node.setPodMtu(POD_MTU), disturbedNode.setPodMtu(POD_MTU)]);
     await createObjects(real, agentToken);
+    stops.push(await startJobTokens(real, buildkite, agentToken));
     const watch = new PodWatch(client, NAMESPACE);
     stops.push(() => {
       watch.stop();

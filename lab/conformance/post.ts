@@ -27,6 +27,10 @@ exit 0
  * are the same for all modes here. There is no volume at `/var/lib/docker` and none for the checkouts.
  */
 export function postPodSpec(args: DindJobTemplateArgs): PodSpec {
+  const { agentToken } = args;
+  if (agentToken === undefined) {
+    throw new RangeError("the post's pod needs agentToken: it knows no other way");
+  }
   const shared = { name: "tmp-pod", mountPath: "/usr/share/pod" };
   return {
     restartPolicy: "Never",
@@ -41,7 +45,7 @@ export function postPodSpec(args: DindJobTemplateArgs): PodSpec {
         env: [
           {
             name: "BUILDKITE_AGENT_TOKEN",
-            valueFrom: { secretKeyRef: { name: args.agentToken.secret, key: args.agentToken.key } },
+            valueFrom: { secretKeyRef: { name: agentToken.secret, key: agentToken.key } },
           },
           { name: "BUILDKITE_AGENT_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
           { name: "BUILDKITE_AGENT_TAGS", value: `queue=${args.queue}` },

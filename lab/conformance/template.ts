@@ -39,7 +39,7 @@ export function templateOf(
     namespace: NAMESPACE,
     templateName: "conformance",
     queue,
-    agentToken: TOKEN_SECRET,
+    ...(changes.jobAcquisitionTokens === undefined || mode === "post" ? { agentToken: TOKEN_SECRET } : {}),
     agentImage,
     dindImage,
     // Small requests, so that several fit; the limits are what builds meet.

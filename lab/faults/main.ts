@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { HELP, readOptions, UsageError, type FaultOptions } from "./options";
-import { head } from "./results";
+import { HELP, LIST, readOptions, UsageError, type FaultOptions } from "./options";
+import { total } from "./results";
 import { runFaults } from "./run";
 
 const print = (line: string): void => {
@@ -12,7 +12,7 @@ void main(process.argv.slice(2));
 
 /** Exit codes: 0 every row holds, 1 one does not or could not be run, 2 wrong arguments, 130 interrupted. */
 async function main(argv: readonly string[]): Promise<void> {
-  let options: FaultOptions | "help";
+  let options: FaultOptions | "help" | "list";
   try {
     options = readOptions(argv);
   } catch (error) {
@@ -20,33 +20,33 @@ async function main(argv: readonly string[]): Promise<void> {
     process.exitCode = 2;
     return;
   }
-  if (options === "help") {
-    print(HELP);
+  if (options === "help" || options === "list") {
+    print(options === "help" ? HELP : LIST);
     return;
   }
   const interrupted = new AbortController();
   const onSignal = (): void => {
-    print("Stopping: nothing is left behind ...");
-    interrupted.abort(new Error("interrupted"));
+    if (!interrupted.signal.aborted) {
+      print("\nStopping: nothing is left behind ...");
+      interrupted.abort(new Error("interrupted"));
+    }
   };
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   try {
-    print(head());
-    const results = await runFaults(options, interrupted.signal, print);
+    const results = await runFaults(options, interrupted.signal, process.stdout);
     const folder = join(__dirname, "..", "..", "out");
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, "faults.json"), `${JSON.stringify(results, undefined, 2)}\n`);
-    const failed = results.rows.filter(({ complaints }) => complaints.length > 0).length;
-    print(`\n${results.rows.length - failed} of ${results.rows.length} rows hold. out/faults.json has the rest.`);
-    process.exitCode = failed > 0 ? 1 : 0;
+    const { text, allHold } = total(results);
+    print(`\n${text}\nout/faults.json has the rest.`);
+    process.exitCode = allHold ? 0 : 1;
   } catch (error) {
-    if (interrupted.signal.aborted) {
-      process.exitCode = 130;
-    } else {
-      print(`faults: ${error instanceof Error ? error.message : String(error)}`);
-      process.exitCode = 1;
-    }
+    print(`faults: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
   } finally {
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  }
+  if (interrupted.signal.aborted) {
+    process.exitCode = 130;
   }
 }

@@ -38,15 +38,27 @@ function outcome(job: FakeJob, isLive: (id: string) => boolean): keyof Omit<Outc
   return isWaiting || isLive(job.id) ? "open" : "lost";
 }
 
-/** What of the outcomes a sound row must not have, in words. */
-export function complaintsOf({ scheduled, ranOnce, canceled, lost, twice, givenUp, open }: Outcomes): string[] {
+/**
+ * What of the outcomes a sound row must not have, in words.
+ *
+ * @param mayBeGivenUp how many jobs are rightly given up.
+ */
+export function complaintsOf(outcomes: Outcomes, mayBeGivenUp = 0): string[] {
+  const { scheduled, ranOnce, canceled, lost, twice, givenUp, open } = outcomes;
+  const expected = mayBeGivenUp === 0 ? "" : `, not ${mayBeGivenUp}`;
+  const sum = `${ranOnce} run + ${canceled} canceled${mayBeGivenUp === 0 ? "" : ` + ${mayBeGivenUp} given up`}`;
   return [
     ...(lost > 0 ? [`${lost} lost`] : []),
     ...(twice > 0 ? [`${twice} run twice`] : []),
-    ...(givenUp > 0 ? [`${givenUp} given up by the dispatcher`] : []),
+    ...(givenUp === mayBeGivenUp ? [] : [`${givenUp} given up by the dispatcher${expected}`]),
     ...(open > 0 ? [`${open} not run in the time there was`] : []),
-    ...(ranOnce + canceled === scheduled ? [] : [`${ranOnce} run + ${canceled} canceled of ${scheduled}`]),
+    ...(ranOnce + canceled + mayBeGivenUp === scheduled ? [] : [`${sum} of ${scheduled}`]),
   ];
+}
+
+/** Builds that were started and then ended by something else than their own command. */
+export function interrupted(jobs: Iterable<FakeJob>): FakeJob[] {
+  return [...jobs].filter(({ starts, result }) => starts === 1 && result?.signalReason !== undefined);
 }
 
 /**

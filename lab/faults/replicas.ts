@@ -77,9 +77,32 @@ export class Replicas {
     return [...this.targets.values()];
   }
 
+  /** Jobs that those that run hold in memory, all together. @throws when one cannot be asked. */
+  async held(): Promise<number> {
+    const running = [...this.processes.values()].filter(({ pid }) => !this.ended.has(pid));
+    const statuses = await Promise.all(
+      running.map(async ({ operationsUrl }) => {
+        const answer = await fetch(`${operationsUrl}/status`, { signal: this.signal });
+        return (await answer.json()) as { held: { jobs: number } };
+      }),
+    );
+    return statuses.reduce((sum, { held }) => sum + held.jobs, 0);
+  }
+
+  /** The processes themselves, in the order in which they were started first. */
+  list(): DispatcherProcess[] {
+    return [...this.processes.values()];
+  }
+
   /** Everything that all of them have logged and that is still held, oldest first within a replica. */
   log(): Readonly<Record<string, unknown>>[] {
     return [...this.processes.values()].flatMap(({ log }) => log);
+  }
+
+  /** Looks at memory now; returns {@link peakMiB}. */
+  async measure(): Promise<number> {
+    await this.sample();
+    return this.peakMiB;
   }
 
   /** Kills all and removes their files. */

@@ -1,3 +1,4 @@
+import type { SystemSetting } from "./setting";
 import type { FaultSystem } from "./system";
 
 /** One fault: what is done to a running system. */
@@ -8,6 +9,12 @@ export interface FaultRow {
   readonly note: string;
   /** What the fault's long waits, and agents' own, are divided by; 1: nothing is shortened. */
   readonly timeScale: number;
+  /** What is other than usual in the system it runs in. */
+  readonly setting?: SystemSetting;
+  /** Whether the fault itself ends builds that run; else a build that fails is a complaint. */
+  readonly killsBuilds?: boolean;
+  /** A row that hangs ends with this; default 360. */
+  readonly limitSeconds?: number;
   /**
    * Schedules the builds and does its harm; returns when all of it is done and nothing is wrong any more, apart from what it
    * broke. What it returns is when that was (epoch milliseconds): jobs are healed from then on. Undefined: each job from its
@@ -24,6 +31,8 @@ export interface FaultResult {
   readonly ranOnce: number;
   /** Canceled before they were started. */
   readonly canceled: number;
+  /** Ended at Buildkite by the dispatcher, with the cause, without having been started; 0 but where the row is about that. */
+  readonly givenUp: number;
   /** Neither over at Buildkite, nor with a live Job, nor scheduled at Buildkite. */
   readonly lost: number;
   readonly twice: number;
@@ -39,6 +48,7 @@ export interface FaultResult {
   /** Most memory that one dispatcher process ever had. */
   readonly peakMiB: number;
   readonly timeScale: number;
+  /** What was done, and what the row measured by itself. */
   readonly note: string;
   /** Calls of the Stacks API, all replicas together. */
   readonly buildkiteCalls: number;

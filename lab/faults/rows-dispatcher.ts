@@ -1,8 +1,12 @@
+import { notServed } from "./failed-webhooks";
+import { rotateSecret } from "./rotate-secret";
 import type { FaultRow } from "./row";
+import { crowdUnderLimit, LIMIT_MIB } from "./crowd";
 import type { FaultSystem } from "./system";
 
 const BURST_SECONDS = 3;
 const ROLLING_BURST_SECONDS = 8;
+const UNDER_WAY_SECONDS = 0.005;
 const PAUSE_SECONDS = 60;
 const PAUSE_SCALE = 3;
 /** Long enough for webhooks to be under way and Jobs to be being created, too short for all of them. */
@@ -32,20 +36,26 @@ export const DISPATCHER_ROWS: readonly FaultRow[] = [
   },
   {
     name: "dispatcher: rolling update during a burst",
-    note: "one after the other is replaced as a Deployment does it: the new one is ready before the old one is told to end",
+    note: "one after the other is replaced as a Deployment does it: the new one is ready before the old one is told to end, in the midst of a quarter of the builds that come at once; every webhook is served",
     timeScale: 1,
     harm: async (system, builds) => {
+      const quarter = Math.floor(builds / 4);
       const roll = async (): Promise<void> => {
         for (const [fresh, old] of [
           [2, 0],
           [3, 1],
         ] as const) {
           await system.replicas.start(fresh);
+          await system.schedule(quarter, 0);
+          // Under way, but not answered yet.
+          await system.wait(UNDER_WAY_SECONDS);
           system.replicas.takeOut(old);
           await system.replicas.end("SIGTERM", old);
         }
       };
-      await Promise.all([system.schedule(builds, ROLLING_BURST_SECONDS), roll()]);
+      await Promise.all([system.schedule(builds - 2 * quarter, ROLLING_BURST_SECONDS), roll()]);
+      await system.fake.settled();
+      system.complaints.push(...notServed(system.fake));
       return undefined;
     },
   },
@@ -62,6 +72,23 @@ export const DISPATCHER_ROWS: readonly FaultRow[] = [
       }
       return undefined;
     },
+  },
+  {
+    name: "dispatcher: webhook secret rotated",
+    note: "the mounted Secret gets a second secret, Buildkite signs with it, the first one goes, all during a burst; one replica's files change later than the other's",
+    timeScale: 1,
+    harm: async (system, builds) => {
+      await rotateSecret(system, builds);
+      return undefined;
+    },
+  },
+  {
+    name: `dispatcher: ${LIMIT_MIB} MiB and 10,000 scheduled jobs`,
+    note: "33 times as many jobs as builds are scheduled at 300 a second, webhooks and all, with a cap of a third of the builds; those that have not begun when both replicas have listed all of them are canceled",
+    timeScale: 1,
+    limitSeconds: 900,
+    setting: { memoryMiB: LIMIT_MIB, inFlight: (builds) => Math.ceil(builds / 3) },
+    harm: crowdUnderLimit,
   },
 ];
 

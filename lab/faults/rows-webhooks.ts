@@ -1,6 +1,9 @@
 import { Agent } from "node:http";
 import { signedWebhook } from "../bench/webhooks";
+import { notServed } from "./failed-webhooks";
+import { fuzz } from "./fuzz/fuzz";
 import { postWebhook } from "./post-webhook";
+import { besiege, BUFFER_SIZE } from "./siege";
 import type { FaultRow } from "./row";
 import type { FaultSystem } from "./system";
 
@@ -42,6 +45,8 @@ export const WEBHOOK_ROWS: readonly FaultRow[] = [
     harm: async (system, builds) => {
       await system.fake.setFaults({ webhookCopies: 3 });
       await system.schedule(builds, BURST_SECONDS);
+      await system.fake.settled();
+      system.complaints.push(...notServed(system.fake));
       return undefined;
     },
   },
@@ -52,6 +57,31 @@ export const WEBHOOK_ROWS: readonly FaultRow[] = [
     harm: async (system, builds) => {
       await system.fake.setFaults({ webhookShuffle: 50 });
       await system.schedule(builds, BURST_SECONDS);
+      return undefined;
+    },
+  },
+  {
+    name: "webhooks: damaged on the way",
+    note: "the webhooks of two thirds of the builds arrive with another byte or cut short; those of the last third are sound again",
+    timeScale: 1,
+    harm: async (system, builds) => {
+      const { fake } = system;
+      const damaged = Math.ceil((builds * 2) / 3);
+      await fake.setFaults({ webhookCorruptShare: 1 });
+      await system.schedule(damaged, BURST_SECONDS);
+      await fake.settled();
+      const refused = fake.jobs().filter(({ webhooks }) => webhooks[0]?.status === 401).length;
+      if (refused < damaged) {
+        system.complaints.push(`${damaged - refused} damaged webhooks were not answered 401`);
+      }
+      // The ends of builds are told by webhooks, too.
+      await fake.setFaults({ webhookCorruptShare: 0 });
+      await system.schedule(builds - damaged, BURST_SECONDS);
+      await fake.settled();
+      const { failedWebhooks } = fake.summary();
+      if (failedWebhooks > refused) {
+        system.complaints.push(`${failedWebhooks - refused} sound webhooks were not served`);
+      }
       return undefined;
     },
   },
@@ -116,6 +146,20 @@ export const WEBHOOK_ROWS: readonly FaultRow[] = [
     },
   },
   {
+    name: "webhooks: slow clients",
+    note: "800 clients per replica say nothing, or send headers or bodies byte by byte or without end, and come again when dropped, while real webhooks come",
+    timeScale: 1,
+    setting: { bufferSize: BUFFER_SIZE },
+    harm: besiege,
+  },
+  {
+    name: "webhooks: 100,000 mutated bodies",
+    note: "a seeded fuzzer changes the bytes, values, headers and signatures of genuine webhooks, 333 for each build that comes in between; more than half of them carry a right signature; no 5xx, and no Job but for the builds",
+    timeScale: 1,
+    limitSeconds: 2_400,
+    harm: fuzz,
+  },
+  {
     name: "webhooks: a flood with wrong signatures",
     note: "32 connections send bodies signed with another secret as fast as they are answered, while real webhooks come",
     timeScale: 1,
@@ -125,10 +169,7 @@ export const WEBHOOK_ROWS: readonly FaultRow[] = [
       await system.schedule(builds, BURST_SECONDS);
       await system.fake.settled();
       isOn = false;
-      const { failedWebhooks } = system.fake.summary();
-      if (failedWebhooks > 0) {
-        system.complaints.push(`${failedWebhooks} real webhooks were not served`);
-      }
+      system.complaints.push(...notServed(system.fake));
       const statuses = new Set((await flood).flatMap((some) => [...some]));
       if (statuses.size !== 1 || !statuses.has(401)) {
         system.complaints.push(`the flood was answered ${[...statuses].join(", ")}`);

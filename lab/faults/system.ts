@@ -7,19 +7,26 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { POOL_LABEL } from "../../components/contract";
+import { ACTIVE_DEADLINE_ANNOTATION, POOL_LABEL } from "../../components/contract";
 import { buildPodSpec } from "../../components/pod-spec";
-import { KubernetesError, type KubernetesClient } from "../../dispatcher/kubernetes/client";
-import type { DispatcherSettings } from "../../dispatcher/settings";
+import type { KubernetesClient } from "../../dispatcher/kubernetes/client";
 import { SimulatedAgents } from "../agents";
 import { createAgentsFixture } from "../bench/agents-fixture";
+import { NODE_OPTIONS } from "../../components/dispatcher-deployment";
 import { startDispatcherProcess } from "../bench/dispatcher-process";
-import { FakeBuildkite, SeededRandom } from "../buildkite";
+import { FakeBuildkite, SeededRandom, type FakeBuildkiteOptions } from "../buildkite";
 import type { AdministratorAccess } from "../control-plane";
+import { FaultProxy } from "../fault-proxy";
 import { OverlapWatch } from "../overlap";
 import { until } from "../waiting";
+import { dispatcherSettings, QUEUE } from "./dispatcher-settings";
 import { JobsSeen } from "./jobs-seen";
+import { KubernetesSide } from "./kubernetes-side";
+import { limitMemory, type MemoryLimit } from "./memory-limit";
+import { createNodes } from "./nodes";
+import type { Standing } from "./progress";
 import { Replicas } from "./replicas";
+import type { SystemSetting } from "./setting";
 
 /** How to start a {@link FaultSystem}. */
 export interface FaultSystemOptions {
@@ -28,18 +35,18 @@ export interface FaultSystemOptions {
   readonly namespace: string;
   readonly seed: number;
   readonly timeScale: number;
+  /** How many builds the row is asked for. */
+  readonly builds: number;
+  /** What is other than usual. */
+  readonly setting?: SystemSetting;
   /** Without the Stacks API: rows that need it must fail then. */
   readonly webhookOnly: boolean;
   readonly signal: AbortSignal;
 }
 
-export const QUEUE = "linux";
+export { QUEUE, RECONCILE_SECONDS } from "./dispatcher-settings";
 /** Value of the pool label on the nodes that builds may use. */
 export const POOL = "faults";
-/** What the program's configuration has by default. */
-export const RECONCILE_SECONDS = 10;
-/** More than any row has builds: what is waited for is never a free slot. */
-const IN_FLIGHT = 2_000;
 const TOKEN_SECRET = "buildkite-agent-token";
 const SHORTEST_BUILD_MS = 300;
 const LONGEST_BUILD_MS = 2_500;
@@ -48,41 +55,67 @@ const LONGEST_BUILD_MS = 2_500;
 export class FaultSystem {
   /** What a row found wrong by itself. */
   readonly complaints: string[] = [];
+  /** What a row has to say besides. */
+  readonly notes: string[] = [];
+  /** Jobs that the dispatcher rightly gives up; a row that is about that says how many. */
+  mayBeGivenUp = 0;
   private readonly lengths: SeededRandom;
 
   private constructor(
+    readonly options: FaultSystemOptions,
+    /** What webhooks are signed with at first. */
+    readonly webhookSecret: string,
+    /** One per replica, where the row has such a limit and this machine can set it. */
+    readonly memoryLimits: readonly MemoryLimit[],
+    readonly kubernetes: KubernetesSide,
     readonly fake: FakeBuildkite,
     readonly replicas: Replicas,
     readonly agents: SimulatedAgents,
     readonly overlap: OverlapWatch,
     readonly jobsSeen: JobsSeen,
     readonly signal: AbortSignal,
-    seed: number,
     private readonly cleanUp: readonly (() => unknown)[],
   ) {
-    this.lengths = new SeededRandom(seed);
+    this.lengths = new SeededRandom(options.seed);
   }
 
   /** Starts everything and waits until both dispatchers are ready. @throws when that fails; nothing is left then. */
   static async start(options: FaultSystemOptions): Promise<FaultSystem> {
-    const { admin, access, namespace, seed, timeScale, signal } = options;
+    const { admin, access, namespace, seed, timeScale, signal, builds, setting = {} } = options;
     const cleanUp: (() => unknown)[] = [];
     const secrets = { agentToken: `bkct_${randomUUID()}`, webhook: randomUUID() };
     try {
+      const pool = setting.capacity === undefined ? POOL : namespace;
+      if (setting.capacity !== undefined) {
+        const nodes = await createNodes(admin, pool, halves(setting.capacity(builds)));
+        cleanUp.unshift(() => nodes.remove());
+      }
       const resources = { cpu: "100m", memory: "64Mi" };
       const podSpec = buildPodSpec({
-        ...{ namespace, templateName: QUEUE, queue: QUEUE, nodeSelector: { [POOL_LABEL]: POOL } },
+        ...{
+          namespace,
+          templateName: QUEUE,
+          queue: QUEUE,
+          timeoutSeconds: setting.time?.buildSeconds,
+          nodeSelector: { [POOL_LABEL]: pool },
+        },
         ...{ agentToken: { secret: TOKEN_SECRET, key: "token" }, resources: { agent: resources, dind: resources } },
       });
-      const fixture = await createAgentsFixture(admin, namespace, QUEUE, podSpec);
+      const fixture = await createAgentsFixture(admin, namespace, QUEUE, podSpec, `${namespace}-dispatcher`);
       cleanUp.unshift(() => fixture.remove());
-      await admin.request("POST", `/api/v1/namespaces/${namespace}/secrets`, {
-        body: { metadata: { name: TOKEN_SECRET }, stringData: { token: secrets.agentToken } },
-      });
-      await untilServiceAccount(admin, namespace, signal);
+      const proxy = setting.proxy === true ? await FaultProxy.start(access, { tls: true }) : undefined;
+      cleanUp.unshift(() => proxy?.stop());
+      const kubernetes = new KubernetesSide(admin, fixture, { name: TOKEN_SECRET, token: secrets.agentToken }, proxy);
+      await kubernetes.prepare(signal);
+      if (setting.time !== undefined) {
+        const deadline = setting.time.buildSeconds + setting.time.pendingSeconds;
+        const annotations = { [ACTIVE_DEADLINE_ANNOTATION]: String(deadline) };
+        await kubernetes.patch(fixture.templatePath, { metadata: { annotations } });
+      }
 
       const fake = new FakeBuildkite({
         ...{ agentToken: secrets.agentToken, webhookSecret: secrets.webhook, seed, queues: [QUEUE] },
+        ...lossOf(setting.agentLostAfterSeconds),
       });
       await fake.start();
       cleanUp.unshift(() => fake.stop());
@@ -93,7 +126,9 @@ export class FaultSystem {
         ...{ client: admin, buildkiteUrl: fake.url, namespaces: [namespace], timeScale, onError },
       });
       cleanUp.unshift(() => agents.stop());
-      const overlap = new OverlapWatch({ client: admin, poolSelector: `${POOL_LABEL}=${POOL}` });
+      const overlap = new OverlapWatch({
+        ...{ client: admin, namespace, poolSelector: `${POOL_LABEL}=${pool}`, graceMs: setting.podGraceMs },
+      });
       cleanUp.unshift(() => overlap.stop());
       const jobsSeen = new JobsSeen(admin, namespace);
       cleanUp.unshift(() => {
@@ -101,21 +136,28 @@ export class FaultSystem {
       });
       await Promise.all([agents.start(), overlap.start(), jobsSeen.start(signal)]);
 
-      const settings = settingsFor(namespace, fake.url, options.webhookOnly);
+      const memoryLimits: MemoryLimit[] = [];
+      cleanUp.unshift(() => Promise.all(memoryLimits.map((limit) => limit.remove())));
+      const settings = dispatcherSettings(options, fake.url);
       const replicas = new Replicas(
-        (replica) =>
-          startDispatcherProcess({
-            ...{ settings, secrets: { secret: secrets.webhook }, token: fixture.token },
+        async (replica) => {
+          const limit = setting.memoryMiB === undefined ? undefined : await limitMemory(setting.memoryMiB);
+          memoryLimits.push(...(limit === undefined ? [] : [limit]));
+          return await startDispatcherProcess({
+            ...{ settings, secrets: { current: secrets.webhook }, token: fixture.token, cgroup: limit?.entrance },
             ...(options.webhookOnly ? {} : { agentTokens: { current: secrets.agentToken } }),
-            ...{ server: access.server, caPem: access.caPem, podName: `dispatcher-${replica}`, signal },
-          }),
+            ...{ server: proxy?.url ?? access.server, caPem: access.caPem, podName: `dispatcher-${replica}`, signal },
+            nodeOptions: NODE_OPTIONS,
+          });
+        },
         (urls) => {
           fake.setWebhookTargets(urls);
         },
         signal,
       );
       cleanUp.unshift(() => replicas.remove());
-      const system = new FaultSystem(fake, replicas, agents, overlap, jobsSeen, signal, seed, cleanUp);
+      const parts = [kubernetes, fake, replicas, agents, overlap, jobsSeen, signal, cleanUp] as const;
+      const system = new FaultSystem(options, secrets.webhook, memoryLimits, ...parts);
       await replicas.start(0, 1);
       return system;
     } catch (error) {
@@ -150,8 +192,21 @@ export class FaultSystem {
   /** Whether nothing is left to be done: all jobs over at Buildkite, all agents gone, all Jobs finished. */
   isOver(): boolean {
     const jobs = this.fake.jobs();
-    const areOver = jobs.every(({ state }) => state === "finished" || state === "canceled");
-    return areOver && this.agents.active === 0 && this.jobsSeen.live().size === 0;
+    const live = this.jobsSeen.live();
+    const areOver = jobs.every(({ id, state }) => (state === "finished" || state === "canceled") && !live.has(id));
+    return areOver && this.agents.active === 0;
+  }
+
+  /** Waits until so many builds have had a pod. @throws after a minute. */
+  async untilPods(builds: number): Promise<void> {
+    await until(`pods of ${builds} builds`, 60, this.signal, () => this.overlap.podsPerJob.size >= builds);
+  }
+
+  /** How far the row is. */
+  standing(): Standing {
+    const jobs = this.fake.jobs();
+    const over = jobs.filter(({ state }) => state === "finished" || state === "canceled").length;
+    return { scheduled: jobs.length, over, complaints: this.complaints.length };
   }
 
   /** Waits until everything {@link isOver}. @throws after `seconds`. */
@@ -160,32 +215,16 @@ export class FaultSystem {
   }
 }
 
-function settingsFor(agentsNamespace: string, buildkiteUrl: string, webhookOnly: boolean): DispatcherSettings {
-  const queue = { key: QUEUE, default: true, tags: [`queue=${QUEUE}`], template: QUEUE, agentMode: "acquire" as const };
-  const limits = { createConcurrency: 16, bufferSize: 1_000 };
-  if (webhookOnly) {
-    return { agentsNamespace, queues: [queue], mode: "webhook-only", limits };
-  }
-  return {
-    ...{ agentsNamespace, queues: [queue], mode: "reconcile", stackKey: `faults-${agentsNamespace}` },
-    buildkite: { endpoint: `${buildkiteUrl}/v3`, intervalSeconds: RECONCILE_SECONDS },
-    limits: { ...limits, inFlight: IN_FLIGHT },
-  };
+/** What the fake is told of losing agents; heartbeats in Buildkite's own proportion. */
+function lossOf(seconds: number | undefined): Pick<FakeBuildkiteOptions, "agentLostAfterSeconds" | "intervals"> {
+  return seconds === undefined
+    ? {}
+    : { agentLostAfterSeconds: seconds, intervals: { ping: 1, jobStatus: 1, heartbeat: Math.ceil(seconds / 3) } };
 }
 
-/** Pods of a namespace without its default service account are refused, and tried again ever later. */
-async function untilServiceAccount(admin: KubernetesClient, namespace: string, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    try {
-      await admin.request("GET", `/api/v1/namespaces/${namespace}/serviceaccounts/default`, { signal });
-      return;
-    } catch (error) {
-      if (!(error instanceof KubernetesError && error.status === 404)) {
-        throw error;
-      }
-      await sleep(50, undefined, { signal });
-    }
-  }
+/** Two nodes with room for so many pods together. */
+function halves(capacity: number): number[] {
+  return [Math.ceil(capacity / 2), Math.floor(capacity / 2)];
 }
 
 /** All of them, whatever becomes of each; then the first failure. */

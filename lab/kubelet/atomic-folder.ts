@@ -1,4 +1,4 @@
-import { chmod, chown, mkdir, mkdtemp, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, readdir, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { VolumeFiles } from "./volume-content";
 
@@ -13,6 +13,7 @@ export interface FolderAccess {
 /**
  * Writes files the way a kubelet does (its atomic writer): into a new hidden folder, to which the link `..data` is then
  * switched in one step; each name beside it is a link through `..data`. A reader sees all old files or all new ones.
+ * The links of names that are gone are removed afterwards.
  */
 export async function writeAtomically(folder: string, files: VolumeFiles, access: FolderAccess): Promise<void> {
   await mkdir(folder, { recursive: true });
@@ -37,6 +38,12 @@ export async function writeAtomically(folder: string, files: VolumeFiles, access
         throw error;
       }
     });
+  }
+  // Names that are no more, and only now: their links hang in the air for a moment, as they do on a real node.
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith("..") && !names.has(name)) {
+      await rm(join(folder, name));
+    }
   }
   if (previous !== undefined) {
     await rm(join(folder, previous), { recursive: true, force: true });

@@ -14,6 +14,8 @@ export interface OverlapWatchOptions {
   readonly client: KubernetesClient;
   /** Label selector of the pool's nodes, e.g. `buildkite-scale-to-zero/pool=agents`. */
   readonly poolSelector: string;
+  /** Watches this namespace alone; default all of them. */
+  readonly namespace?: string;
   /** How long after its Job's end a pod may go without having been told to end; default 5,000 ms. */
   readonly graceMs?: number;
   /** Hears every change in the number of nodes, pods or Jobs. */
@@ -79,19 +81,20 @@ export class OverlapWatch {
   private readonly nodes: Informer<string, Watched>;
 
   constructor(private readonly options: OverlapWatchOptions) {
-    const { client, poolSelector } = options;
+    const { client, poolSelector, namespace } = options;
+    const within = namespace === undefined ? "" : `/namespaces/${namespace}`;
     const onError = (): void => {
       this.gaps += 1;
     };
     const query = { labelSelector: JOB_UUID };
     this.pods = new Informer({
-      ...{ client, path: "/api/v1/pods", query, keep: buildPod, onError },
+      ...{ client, path: `/api/v1${within}/pods`, query, keep: buildPod, onError },
       onChange: (change, pod, previous) => {
         this.onPod(change, pod, previous === undefined);
       },
     });
     this.jobs = new Informer({
-      ...{ client, path: "/apis/batch/v1/jobs", query, onError },
+      ...{ client, path: `/apis/batch/v1${within}/jobs`, query, onError },
       keep: ({ metadata }: Watched) => ({ uid: metadata.uid, name: metadata.name }),
       onChange: (change, job) => {
         if (change === "deleted") {

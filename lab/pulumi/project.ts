@@ -83,8 +83,22 @@ export class PulumiProject {
     return this.#installation.languageHost;
   }
 
-  preview(options: { expectNoChanges?: boolean } = {}): Promise<OperationResult> {
-    return this.#operate("preview", options.expectNoChanges === true ? ["--expect-no-changes"] : []);
+  /** @param options `policyPack`: folder of a policy pack that judges the preview, with the file of its configuration. */
+  preview(
+    options: { expectNoChanges?: boolean; policyPack?: string; policyPackConfig?: string } = {},
+  ): Promise<OperationResult> {
+    const { expectNoChanges, policyPack, policyPackConfig } = options;
+    return this.#operate("preview", [
+      ...(expectNoChanges === true ? ["--expect-no-changes"] : []),
+      ...(policyPack === undefined ? [] : ["--policy-pack", policyPack]),
+      ...(policyPackConfig === undefined ? [] : ["--policy-pack-config", policyPackConfig]),
+    ]);
+  }
+
+  /** What `pulumi preview --json` prints: each resource's former and new inputs, also where they stay; secrets blinded. */
+  previewJson(): Promise<CommandOutcome> {
+    const target = ["--stack", this.#options.stack];
+    return this.#run(["preview", "--json", "--show-sames", ...target, "--skip-plugin-pre-install"]);
   }
 
   /** Without the preview that `pulumi up` shows first: `preview()` is that. */

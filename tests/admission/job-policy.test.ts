@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { DindJobTemplate, type JobManifest, type PodTemplateObject, stamp } from "../../components";
+import { jobTokenSourceOf } from "../../components/job-token-source";
 import { knownTemplateBindingSpec, knownTemplatePolicySpec, RULES } from "../../components/job-policy";
 import { type KubernetesClient, KubernetesError } from "../../dispatcher/kubernetes/client";
 import { administrator } from "../support/control-plane";
@@ -152,7 +153,10 @@ describe("the admission policy of a template, on a real API server", function ()
           namespace: NAMESPACE,
           templateName: queue,
           queue,
-          agentToken: { secret: "token", key: "token" },
+          // The other's pods fetch a token for their own job.
+          ...(queue === "default"
+            ? { agentToken: { secret: "token", key: "token" } }
+            : { jobAcquisitionTokens: jobTokenSourceOf("policy-dispatcher") }),
           resources: queue === "default" ? resources : { ...resources, dind: { cpu: "2", memory: "4Gi" } },
           nodeSelector: { "buildkite-scale-to-zero/pool": "agents" },
         });
@@ -274,6 +278,21 @@ describe("the admission policy of a template, on a real API server", function ()
     job.metadata.labels["buildkite-scale-to-zero/template"] = "other";
     job.spec.template.metadata.labels["buildkite-scale-to-zero/template"] = "other";
     assert.match((await refusal(job)) ?? "", /^403: .*the pod spec must equal the PodTemplate's/);
+  });
+
+  it("lets a stamped Job pass whose pod fetches its token, and none that shows what it asks with to more", async () => {
+    const path = `/api/v1/namespaces/${NAMESPACE}/podtemplates/other`;
+    const other = await client.request<PodTemplateObject>("GET", path);
+    const job = (): LooseJob => loose(stamp(other, { uuid: UUID, queue: "other", pipeline: "web" }));
+    assert.equal(await refusal(job()), undefined);
+    const shown = job();
+    const mount = { name: "job-token-request", mountPath: "/run/job-token-request", readOnly: true };
+    (shown.spec.template.spec.containers[0]?.["volumeMounts"] as object[]).push(mount);
+    assert.match((await refusal(shown)) ?? "", /the pod spec must equal the PodTemplate's/);
+    const elsewhere = job();
+    const [, asks] = elsewhere.spec.template.spec["initContainers"] as { args: string[] }[];
+    asks?.args.splice(0, 1, "https://collector.example/job-token");
+    assert.match((await refusal(elsewhere)) ?? "", /the pod spec must equal the PodTemplate's/);
   });
 
   it("leaves Jobs of other namespaces alone", async () => {

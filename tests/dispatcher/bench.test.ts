@@ -35,16 +35,39 @@ describe("npm run bench", () => {
   }
 
   it("measures both ways against a control plane of its own, and leaves nothing behind", async function () {
-    this.timeout(120_000);
+    this.timeout(180_000);
     const lines: string[] = [];
-    const options = { jobs: 20, concurrency: 4, block: 10 };
-    const results = await runBench(options, new AbortController().signal, (line) => lines.push(line));
-    assert.deepEqual([results.dispatcher.jobs, results.raw.jobs], [20, 20]);
-    assert.deepEqual(results.dispatcher.blocksPerSecond.length, 2);
-    const { throughput } = results.ratios;
-    assert.ok(throughput > 0 && Math.abs(throughput - results.dispatcher.perSecond / results.raw.perSecond) < 0.01);
+    const print = (line: string): void => {
+      lines.push(line);
+    };
+    const scenarios = ["blocks", "single", "growth", "reconcile", "lost"] as const;
+    const options = { scenarios, size: "quick", jobs: 20, concurrency: 4, block: 10 } as const;
+    const results = await runBench(options, new AbortController().signal, print);
+    const { dispatcher, raw, ratios, setting, single, scale = [], rawScale = [], pollingScale } = results;
+    assert.ok(dispatcher && raw && ratios && setting && single && pollingScale, lines.join("\n"));
+    assert.deepEqual([dispatcher.jobs, raw.jobs], [20, 20]);
+    assert.deepEqual(dispatcher.blocksPerSecond.length, 2);
+    assert.ok(ratios.throughput > 0 && Math.abs(ratios.throughput - dispatcher.perSecond / raw.perSecond) < 0.01);
     assert.ok(results.parts.some(({ name, version }) => name === "kube-apiserver" && version.startsWith("v1.")));
-    assert.ok(Number(results.setting["jobBytes"]) > 3000);
+    assert.ok(Number(setting["jobBytes"]) > 3000);
+
+    for (const rows of [scale, rawScale, pollingScale.limitsRaised]) {
+      assert.deepEqual(
+        rows.map(({ jobs }) => jobs),
+        [10, 30],
+      );
+    }
+    // One create for each job, by the API server's own count; and the webhooks' answers came after it.
+    for (const { jobs, callsPerJob, answers, peakMiB } of scale) {
+      assert.ok(callsPerJob.kubernetes >= 1, JSON.stringify(scale));
+      assert.deepEqual(answers, { "200": jobs });
+      assert.ok(peakMiB !== null && peakMiB > 20);
+    }
+    assert.deepEqual([pollingScale.byDefault.length, pollingScale.byDefaultReckoned[0]?.jobs], [1, 30]);
+    // Nothing but the loop knows of them.
+    assert.ok(results.reconcileOnly?.jobs === 30 && results.reconcileOnly.callsPerJob.buildkite > 0);
+    assert.ok((results.lostWebhooks?.longestSeconds ?? 99) < 15);
+    assert.ok(results.aims.some(({ aim, met }) => aim.startsWith("a lost webhook") && met === true));
     assert.deepEqual(await leftBehind(), []);
   });
 

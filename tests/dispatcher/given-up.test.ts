@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ACTIVE_DEADLINE_ANNOTATION, ATTEMPT_ANNOTATION } from "../../components/contract";
 import { FakeBuildkite, type FakeJob } from "../../lab/buildkite";
 import type { Patience } from "../../dispatcher/patience";
 import { DispatcherBench, type LocalDispatcher, type StartOptions } from "../support/dispatchers";
-import { FaultProxy } from "../support/fault-proxy";
+import { FaultProxy } from "../../lab/fault-proxy";
 import { until } from "../support/until";
 import { SECRET } from "../support/webhooks";
 
@@ -48,6 +49,42 @@ describe("jobs that are given up", () => {
       status: { containerStatuses: [{ ...agent, state: { waiting: { reason, message } } }] },
     });
   }
+
+  it("a pod that finds no node in its time: its Job is made anew, as often as that takes, and is no attempt", async () => {
+    await bench.patch(bench.agents.templatePath, {
+      metadata: { annotations: { [ACTIVE_DEADLINE_ANNOTATION]: "602" } },
+      template: { spec: { activeDeadlineSeconds: 600 } },
+    });
+    const job = fake.schedule({ queue: "k8s" });
+    const both = await Promise.all([start(), start()]);
+    const uids = new Set<string>();
+    await until("its third Job", async () => {
+      const found = await bench.job(job.id);
+      if (found !== undefined) {
+        uids.add(found.metadata.uid);
+        assert.equal(found.metadata.annotations?.[ATTEMPT_ANNOTATION], "1");
+      }
+      return uids.size >= 3;
+    });
+    const reasons = both.flatMap(({ log }) => log).filter((line) => line.event === "Job deleted");
+    assert.ok(reasons.length >= 2 && reasons.every((line) => line["when"] === "no_node"));
+    assert.equal(job.state, "scheduled");
+  });
+
+  it("a pod that has a node may take its Job's whole time", async () => {
+    await bench.patch(bench.agents.templatePath, {
+      metadata: { annotations: { [ACTIVE_DEADLINE_ANNOTATION]: "601" } },
+      template: { spec: { activeDeadlineSeconds: 600 } },
+    });
+    const job = fake.schedule({ queue: "k8s" });
+    await start();
+    const name = await pod(job);
+    await stick(name, "ContainerCreating", "");
+    const uid = (await bench.job(job.id))?.metadata.uid;
+    await sleep(3000);
+    assert.equal((await bench.job(job.id))?.metadata.uid, uid);
+    await bench.client.request("DELETE", `/api/v1/nodes/${bench.agents.namespace}-node`);
+  });
 
   it("a pod that cannot start: deleted, gone, and only then finished at Buildkite, with the image and the cause", async () => {
     const [stuck, waiting] = [fake.schedule({ queue: "k8s" }), fake.schedule({ queue: "k8s" })];

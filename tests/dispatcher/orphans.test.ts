@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { jobName } from "../../components/contract";
 import { DispatcherBench, type LocalDispatcher } from "../support/dispatchers";
 import { until } from "../support/until";
-import { FaultProxy } from "../support/fault-proxy";
+import { FaultProxy } from "../../lab/fault-proxy";
 import { deliver, scheduledBody } from "../support/webhooks";
 
 describe("no pod outlives its Job", () => {
@@ -41,12 +41,14 @@ describe("no pod outlives its Job", () => {
     assert.ok(dispatcher.log.some((line) => line.event === "orphaned pod deleted" && line["pod"] === pod));
   });
 
-  it("deletes it too when a new Job of the same name is there, and leaves that one's pod alone", async () => {
+  it("makes the next Job of the build only once that pod is gone, and leaves the next one's pod alone", async () => {
     const { uuid, pod, job } = await started();
     await bench.client.request("DELETE", job, { body: { propagationPolicy: "Orphan" } });
     await until("the Job is gone", async () => (await bench.job(uuid)) === undefined);
-    await deliver(dispatcher.url, scheduledBody({ uuid }));
-    await until("the old pod is gone", async () => (await bench.find(`${bench.agents.podsPath}/${pod}`)) === undefined);
+    const delivered = deliver(dispatcher.url, scheduledBody({ uuid }));
+    await until("the next Job", async () => (await bench.job(uuid)) !== undefined);
+    assert.equal(await bench.find(`${bench.agents.podsPath}/${pod}`), undefined, "the build had two pods");
+    await delivered;
     await sleep(1000);
     const live = (await bench.pods(uuid)).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
     assert.equal(live.length, 1);

@@ -5,7 +5,7 @@ import { ATTEMPT_ANNOTATION, jobName } from "../../components/contract";
 import { stamp } from "../../components/stamp";
 import { DispatcherBench } from "../support/dispatchers";
 import { until } from "../support/until";
-import { FaultProxy, type Fault } from "../support/fault-proxy";
+import { FaultProxy, type Fault } from "../../lab/fault-proxy";
 import { deliver, scheduledBody } from "../support/webhooks";
 
 const LATER = () => new Date(Date.now() + 60_000);
@@ -27,6 +27,26 @@ describe("races", () => {
 
   afterEach(() => {
     proxy.onRequest = () => "pass";
+  });
+
+  it("many requests at one time are no leak: Node warns of none", async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): number => warnings.push(warning);
+    process.on("warning", onWarning);
+    try {
+      const { url } = await bench.start({ server: proxy.url });
+      proxy.onRequest = async (): Promise<Fault> => {
+        await sleep(200);
+        return "pass";
+      };
+      await Promise.all(Array.from({ length: 40 }, () => deliver(url, scheduledBody({ uuid: randomUUID() }))));
+    } finally {
+      process.off("warning", onWarning);
+    }
+    assert.deepEqual(
+      warnings.filter(({ name }) => name === "MaxListenersExceededWarning"),
+      [],
+    );
   });
 
   it("two replicas that replace one finished Job at once make one Job, never two pods", async () => {
@@ -146,13 +166,14 @@ describe("races", () => {
     await deliver(dispatcher.url, old);
     await bench.finishJob(uuid);
     let held = true;
-    const creates = proxy.count("POST", /\/jobs/);
-    proxy.onRequest = async ({ method }): Promise<Fault> => {
-      await until("released", () => method !== "POST" || !held);
+    const read = new RegExp(`/jobs/${jobName(uuid)}$`);
+    const reads = proxy.count("GET", read);
+    proxy.onRequest = async ({ path }): Promise<Fault> => {
+      await until("released", () => !read.test(path) || !held);
       return "pass";
     };
     const repeat = deliver(dispatcher.url, old);
-    await until("the repeat is held", () => proxy.count("POST", /\/jobs/) > creates);
+    await until("the repeat is held", () => proxy.count("GET", read) > reads);
     const anew = deliver(dispatcher.url, scheduledBody({ uuid, runnableAt: LATER() }));
     // It has joined as soon as its connection is served; nothing tells of it but the outcome.
     await sleep(300);

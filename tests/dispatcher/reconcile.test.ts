@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ATTEMPT_ANNOTATION, jobName } from "../../components/contract";
 import { FakeBuildkite, type FakeJob } from "../../lab/buildkite";
 import { DispatcherBench, type LocalDispatcher, type ReconcileWith } from "../support/dispatchers";
-import { FaultProxy } from "../support/fault-proxy";
+import { FaultProxy, type Fault } from "../../lab/fault-proxy";
 import { until } from "../support/until";
 import { deliver, scheduledBody, SECRET, send } from "../support/webhooks";
 
@@ -94,6 +94,33 @@ describe("reconciling with Buildkite", () => {
       await start();
       await until("all Jobs", async () => (await bench.jobs()).length === 7);
       assert.deepEqual(await names(), namesOf([...held, ...unheard]));
+    } finally {
+      await proxy.stop();
+    }
+  });
+
+  it("a webhook that finds the buffer full makes the next list come early", async () => {
+    const proxy = await FaultProxy.start(bench.controlPlane.adminKubeconfig);
+    try {
+      const reconcile = at({ intervalSeconds: 60 });
+      const dispatcher = await bench.start({ server: proxy.url, reconcile, limits: { bufferSize: 1, inFlight: 10 } });
+      await until("the first list", async () =>
+        (await send(`${dispatcher.operationsUrl}/metrics`)).text.includes("buildkite_dispatcher_waiting_at_buildkite{"),
+      );
+      let isHeld = true;
+      proxy.onRequest = async ({ method }): Promise<Fault> => {
+        await until("released", () => method !== "POST" || !isHeld);
+        return "pass";
+      };
+      const [first, second] = [...schedule(1), ...schedule(1)];
+      assert.ok(first && second);
+      const answer = deliver(dispatcher.url, webhookOf(first));
+      await until("its create", () => proxy.count("POST", /\/jobs/) === 1);
+      assert.equal((await deliver(dispatcher.url, webhookOf(second))).status, 503);
+      isHeld = false;
+      assert.equal((await answer).outcome, "created");
+      // Long before the interval is over.
+      await bench.settledJob(dispatcher, second.id, "created");
     } finally {
       await proxy.stop();
     }

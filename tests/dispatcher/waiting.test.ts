@@ -4,7 +4,7 @@ import { ACTIVE_DEADLINE_ANNOTATION, jobName } from "../../components/contract";
 import { stamp } from "../../components/stamp";
 import { DispatcherBench } from "../support/dispatchers";
 import { until } from "../support/until";
-import { FaultProxy, type Fault } from "../support/fault-proxy";
+import { FaultProxy, type Fault } from "../../lab/fault-proxy";
 import { deliver, scheduledBody, send } from "../support/webhooks";
 
 const REFUSAL = {

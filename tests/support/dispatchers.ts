@@ -47,6 +47,8 @@ export interface ReconcileWith {
   inFlight: number;
   /** Default 1. */
   intervalSeconds?: number;
+  /** Give out job acquisition tokens, with this certificate. */
+  jobTokens?: { cert: string; key: string };
 }
 
 export interface StartOptions {
@@ -92,9 +94,11 @@ export class DispatcherBench {
     const { caPem, server } = this.controlPlane.adminKubeconfig;
     const log: LogLine[] = [];
     const { reconcile } = options;
+    const tokensTls = reconcile?.jobTokens;
     const settings = reconcile === undefined ? this.settings : this.reconcileSettings(reconcile);
     const dispatcher = await startDispatcher({
       settings: { ...settings, limits: { ...settings.limits, ...options.limits } },
+      ...(tokensTls && { jobTokens: { port: 0, tls: () => tokensTls, holdMs: 2000 } }),
       agentTokens: reconcile && { all: reconcile.tokens, onChange: () => undefined, close: () => undefined },
       secrets: { accepted: [SECRET], close: () => undefined },
       connection: { server: options.server ?? server, ca: caPem, token: () => this.agents.token },
@@ -117,11 +121,12 @@ export class DispatcherBench {
   }
 
   /** The settings of a dispatcher that asks Buildkite. */
-  reconcileSettings({ endpoint, inFlight, intervalSeconds = 1 }: ReconcileWith): DispatcherSettings {
+  reconcileSettings({ endpoint, inFlight, intervalSeconds = 1, jobTokens }: ReconcileWith): DispatcherSettings {
     const { settings } = this;
+    const tokens = jobTokens === undefined ? {} : { jobAcquisitionTokens: true };
     return {
       ...settings,
-      ...{ mode: "reconcile", stackKey: "dispatcher-tests", buildkite: { endpoint, intervalSeconds } },
+      ...{ mode: "reconcile", stackKey: "dispatcher-tests", buildkite: { endpoint, intervalSeconds, ...tokens } },
       limits: { ...settings.limits, inFlight },
     };
   }

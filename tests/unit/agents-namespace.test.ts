@@ -36,7 +36,9 @@ describe("AgentsNamespace", () => {
       "kubernetes:networking.k8s.io/v1:NetworkPolicy",
     ).inputs["spec"] as { ingress: unknown[]; egress: { to: { ipBlock: { except?: string[] } }[] }[] };
     assert.deepEqual(spec.ingress, []);
-    assert.deepEqual(spec.egress[0]?.to[0]?.ipBlock.except, ["169.254.169.254/32"]);
+    assert.deepEqual(spec.egress[0]?.to[0]?.ipBlock.except, ["169.254.169.252/32", "169.254.169.254/32"]);
+    // An ipBlock does not hold pods where Cilium enforces: without this there is no cluster DNS.
+    assert.deepEqual(spec.egress[0].to.at(2), { namespaceSelector: {} });
   });
 
   it("lets build pods call the metadata server where Workload Identity needs it", async () => {

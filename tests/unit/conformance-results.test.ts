@@ -147,7 +147,12 @@ describe("the conformance cases", () => {
       ...["kubectl delete job", "dockerd crashes", "never becomes ready", "takes 20 s", "agent image missing"],
       ...["dind image missing", "exit 27", "canceled in Buildkite before", "canceled in Buildkite while", "deadline"],
       ...["kubelet restarts", "node deleted", "daemon and an orphan", "2 GiB", "idle time-out", "MTU", "memory limit"],
-      ...["never starts before docker info", "log and exit code"],
+      ...[
+        "never starts before docker info",
+        "log and exit code",
+        "acquisition token instead",
+        "no job acquisition token",
+      ],
     ]) {
       assert.ok(names.includes(part), part);
     }

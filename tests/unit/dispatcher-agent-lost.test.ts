@@ -61,7 +61,7 @@ describe("a build whose agent was lost", () => {
   const metrics = createMetrics("test");
   const job: SeenJob = {
     ...{ name: "buildkite-u", uid: "job", queue: "k8s", pipeline: "web", attempt: 1, finished: true },
-    ...{ createdAt: 1, endedAt: 2, failure: "PodFailurePolicy" },
+    ...{ createdAt: 1, endedAt: 2, failure: "PodFailurePolicy", waitsUntil: undefined },
   };
 
   beforeEach(() => {

@@ -71,6 +71,18 @@ describe("jobs for which another pod would not help", () => {
     assert.equal(attempts.isStopped("k8s"), false);
   });
 
+  it("do not stop their queue for what ended before this process began: the cause may have been mended since", () => {
+    for (let count = 0; count < 2 * MOST_EXHAUSTED; count++) {
+      attempts.decided(Object.assign(held(), { endedAt: Date.now() - 60_000 }), "exhausted");
+    }
+    assert.equal(told.length, 2 * MOST_EXHAUSTED);
+    assert.equal(attempts.isStopped("k8s"), false);
+    for (let count = 0; count < MOST_EXHAUSTED; count++) {
+      attempts.decided(Object.assign(held(), { endedAt: Date.now() + 1000 }), "exhausted");
+    }
+    assert.equal(attempts.isStopped("k8s"), true);
+  });
+
   it("count anew after each that an agent took", () => {
     for (let count = 0; count < 2 * MOST_EXHAUSTED; count++) {
       attempts.decided(held(), "exhausted");

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { takeTurns } from "../../lab/bench/blocks";
 import { HELP, readOptions, UsageError } from "../../lab/bench/options";
-import { percentile, ratiosOf, summarize, table } from "../../lab/bench/results";
+import { ALL_SCENARIOS } from "../../lab/bench/scenarios";
+import { percentile, ratiosOf, summarize } from "../../lab/bench/results";
 
 describe("the bench", () => {
   it("takes turns, each side first in every other, and never more than the concurrency at one time", async () => {
@@ -45,16 +46,24 @@ describe("the bench", () => {
     const dispatcher = { ...raw, perSecond: 36, p50Ms: 55, p99Ms: 198 };
     const ratios = ratiosOf(dispatcher, raw);
     assert.deepEqual(ratios, { throughput: 0.9, p50: 1.1, p99: 2 });
-    assert.match(table(dispatcher, raw, ratios), /^Jobs per second +36 +40 +0\.9$/m);
     assert.equal(percentile([7], 0.99), 7);
   });
 
   it("names the argument that is wrong", () => {
-    assert.deepEqual(readOptions([]), { jobs: 1000, concurrency: 16, block: 50 });
+    const standard = { scenarios: ALL_SCENARIOS, size: "standard", jobs: 1000, concurrency: 16, block: 50 };
+    assert.deepEqual(readOptions([]), standard);
+    // Measured in the order of the table, whatever the order of the arguments.
+    const some = readOptions(["--scenario", "nodes", "--scenario=blocks", "--quick"]);
+    assert.deepEqual(some, { ...standard, scenarios: ["blocks", "nodes"], size: "quick" });
     assert.equal(readOptions(["--help"]), "help");
     assert.throws(() => readOptions(["--jobs", "9"]), /--jobs must be an integer from 10 to 100000, got "9"/);
     assert.throws(() => readOptions(["--turbo"]), UsageError);
-    for (const option of ["--jobs", "--concurrency", "--block"]) {
+    assert.throws(
+      () => readOptions(["--scenario", "warp"]),
+      /--scenario must be one of blocks, single, .*, got "warp"/,
+    );
+    assert.throws(() => readOptions(["--quick", "--full"]), /--full and --quick ask for different sizes/);
+    for (const option of ["--jobs", "--concurrency", "--block", "--quick", "--full", ...ALL_SCENARIOS]) {
       assert.ok(HELP.includes(option));
     }
   });

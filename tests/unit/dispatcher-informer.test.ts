@@ -164,6 +164,32 @@ describe("the informer", () => {
     assert.ok(Date.now() - informer.lastContact < 1000);
   });
 
+  it("holds of a page only what it keeps before it asks for the next one", async () => {
+    const kept: string[] = [];
+    const keeping = new Informer({
+      ...{ client, path: "/pods", pageSize: 2 },
+      keep: ({ metadata }) => {
+        kept.push(metadata.name);
+        return metadata.name;
+      },
+    });
+    let before: string[] | undefined;
+    script = (url, response) => {
+      if (url.searchParams.has("watch")) {
+        response.flushHeaders();
+      } else if (url.searchParams.get("continue") === "more") {
+        before = [...kept];
+        list(response, [object("c", "3")], "9");
+      } else {
+        list(response, [object("a", "1"), object("b", "2")], "9", "more");
+      }
+    };
+    await keeping.start();
+    keeping.stop();
+    assert.deepEqual(before, ["a", "b"]);
+    assert.deepEqual(keeping.list(), ["a", "b", "c"]);
+  });
+
   it("lists anew when its version has expired, and tells only the difference", async () => {
     let lists = 0;
     script = (url, response) => {

@@ -49,6 +49,19 @@ describe("the judgement of a Job that has the name", () => {
     assert.deepEqual(judged(undefined), { kind: "live" });
   });
 
+  it("replace, and no attempt: it ended by its own deadline, so its pod waited for a node, however often", () => {
+    const overdue: Change = (job) => {
+      job.status = {
+        conditions: [{ type: "Failed", status: "True", reason: "DeadlineExceeded", lastTransitionTime: ENDED }],
+      };
+    };
+    for (const count of [1, 3]) {
+      const expected = { kind: "replace", uid: "u", attempt: count, notBefore: 0 };
+      assert.deepEqual(judged(AFTER, overdue, attempt(String(count))), expected);
+    }
+    assert.deepEqual(judged(BEFORE, overdue), { kind: "late-repeat" });
+  });
+
   it("live: a condition that is false is none", () => {
     const failed: Change = (job) => (job.status = { conditions: [{ type: "Failed", status: "False" }] });
     assert.deepEqual(judged(AFTER, failed), { kind: "live" });
@@ -90,8 +103,16 @@ describe("the judgement of a Job that has the name", () => {
   });
 
   it("exhausted: the third attempt is the last", () => {
-    assert.deepEqual(judged(AFTER, condition("Failed"), attempt("3")), { kind: "exhausted", attempts: 3 });
-    assert.deepEqual(judged(AFTER, condition("Failed"), attempt("9")), { kind: "exhausted", attempts: 9 });
+    assert.deepEqual(judged(AFTER, condition("Failed"), attempt("3")), {
+      kind: "exhausted",
+      attempts: 3,
+      endedAt: END,
+    });
+    assert.deepEqual(judged(AFTER, condition("Failed"), attempt("9")), {
+      kind: "exhausted",
+      attempts: 9,
+      endedAt: END,
+    });
   });
 
   it("an attempt that cannot be read counts as the first", () => {

@@ -15,7 +15,7 @@ describe("a Job without a pod", () => {
   const spec = { containers: [{ name: "agent" }] };
   const seen: SeenJob = {
     ...{ name: "buildkite-u", uid: "job", queue: "k8s", pipeline: "web", attempt: 1, finished: false },
-    ...{ createdAt: 1, endedAt: undefined, failure: undefined },
+    ...{ createdAt: 1, endedAt: undefined, failure: undefined, waitsUntil: undefined },
   };
   let job: Job;
   let pods: Pod[];

@@ -31,8 +31,10 @@ class Scene {
   readonly health = new BuildkiteHealth(createLog(() => undefined));
   readonly reconcile: Reconcile;
   synced = true;
-  full = false;
+  loopShare = 10_000;
   stopped: string | undefined;
+  /** Between a list's first page and its end. */
+  delay: Promise<void> = Promise.resolve();
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
 
@@ -48,8 +50,8 @@ class Scene {
         get heldCount() {
           return scene.held.size;
         },
-        get full() {
-          return scene.full;
+        get loopShare() {
+          return scene.loopShare;
         },
         held: () => Array.from(scene.held.values(), ({ job }) => job),
         holds: (uuid) => scene.held.has(uuid),
@@ -93,6 +95,7 @@ class Scene {
   decide(uuid: string, outcome: Outcome): void {
     this.held.get(uuid)?.decide(outcome);
     this.held.delete(uuid);
+    this.reconcile.roomMade();
   }
 
   /** The live Job ends. */
@@ -122,6 +125,7 @@ class Scene {
     for (const jobs of said.jobs) {
       yield { jobs, malformed: 0, paused: said.paused ?? false };
     }
+    await this.delay;
   }
 }
 
@@ -345,11 +349,11 @@ describe("the reconcile loop", () => {
     scene = new Scene(600);
     const jobs = Array.from({ length: 2000 }, (_, index) => job(0, index));
     scene.said.set("k8s", { jobs: [jobs.slice(0, 1000), jobs.slice(1000)] });
-    scene.full = true;
+    scene.loopShare = 0;
     scene.start();
     await scene.listed();
     assert.deepEqual([scene.submitted.length, scene.reconcile.view("k8s")?.waiting], [0, 2000]);
-    scene.full = false;
+    scene.loopShare = 10_000;
     scene.reconcile.slotFreed();
     await until("the cap is full", () => scene.submitted.length === 600);
     assert.deepEqual(
@@ -363,5 +367,62 @@ describe("the reconcile loop", () => {
     scene.reconcile.slotFreed();
     await until("the next", () => scene.submitted.length === 1200, 5);
     assert.equal(scene.lists.length, lists + 2);
+  });
+
+  it("leaves webhooks their part of the buffer, and hands out more before all it handed out is decided", async () => {
+    scene = new Scene(1000);
+    scene.loopShare = 10;
+    const jobs = Array.from({ length: 30 }, (_, index) => job(0, index));
+    scene.said.set("k8s", { jobs: [jobs] });
+    scene.start();
+    await scene.listed();
+    assert.equal(scene.submitted.length, 10);
+    const lists = scene.lists.length;
+    jobs.slice(0, 4).forEach(({ uuid }) => {
+      scene.create(uuid);
+    });
+    await sleep(200);
+    assert.equal(scene.submitted.length, 10, "six are still under way: that is enough");
+    scene.create(jobs[4]?.uuid ?? "");
+    await until("the share is full again", () => scene.submitted.length === 15);
+    assert.equal(scene.lists.length, lists, "without another list");
+    await scene.stop();
+    jobs.slice(5, 15).forEach(({ uuid }) => {
+      scene.create(uuid);
+    });
+    assert.equal(scene.submitted.length, 15, "what is not begun when the process is to end stays at Buildkite");
+  });
+
+  it("lists early for a webhook that found no place", async () => {
+    scene = new Scene(10);
+    scene.start();
+    await scene.listed();
+    const found = job();
+    scene.said.set("k8s", { jobs: [[found]] });
+    scene.reconcile.missed();
+    await until("the job", () => scene.uuids.includes(found.uuid), 5);
+  });
+
+  it("hands out what the last list had while a long one is read", async () => {
+    scene = new Scene(1000, 300);
+    scene.loopShare = 2;
+    const jobs = [job(0, 1), job(0, 2), job(0, 3), job(0, 4)];
+    scene.said.set("k8s", { jobs: [jobs] });
+    scene.start();
+    await scene.listed();
+    assert.equal(scene.submitted.length, 2);
+    // The next one does not end for now.
+    let endList: () => void = () => undefined;
+    scene.delay = new Promise((resolve) => (endList = resolve));
+    try {
+      const lists = scene.lists.length;
+      await until("the next list", () => scene.lists.length > lists);
+      jobs.slice(0, 2).forEach(({ uuid }) => {
+        scene.create(uuid);
+      });
+      await until("the others", () => scene.submitted.length === 4);
+    } finally {
+      endList();
+    }
   });
 });

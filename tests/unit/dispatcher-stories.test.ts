@@ -15,7 +15,7 @@ const time = (second: number): string => new Date(at(second)).toISOString().repl
 function jobOf(uuid: string, more: Partial<SeenJob> = {}): SeenJob {
   return {
     ...{ name: `buildkite-${uuid}`, uid: `job-${uuid}`, queue: "k8s", pipeline: "web", attempt: 1, finished: false },
-    ...{ createdAt: at(3), endedAt: undefined, failure: undefined, ...more },
+    ...{ createdAt: at(3), endedAt: undefined, failure: undefined, waitsUntil: undefined, ...more },
   };
 }
 

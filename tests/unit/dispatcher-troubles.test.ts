@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ListedQueue } from "../../dispatcher/buildkite/reconcile";
+import type { ListedQueue } from "../../dispatcher/buildkite/queue-views";
 import { createLog } from "../../dispatcher/log";
 import type { BuildkiteSources, TroubleSources } from "../../dispatcher/trouble-sources";
 import { Troubles } from "../../dispatcher/troubles";

@@ -10,9 +10,12 @@ const DOCUMENTS = [
   "CHANGELOG.md",
   "docs/components.md",
   "docs/alternatives.md",
+  "docs/job-acquisition-tokens.md",
   "docs/operations.md",
   "docs/lessons.md",
   "docs/estimate.md",
+  "docs/performance.md",
+  "docs/faults.md",
 ];
 /** First parts of what a path of this repository begins with; `out` is made by a run. */
 const FOLDERS = /^(\.ci|components|dispatcher|docs|lab|stack|tests|tools)\//;

@@ -100,6 +100,11 @@ describe("a volume in the lab", () => {
       assert.equal(await readFile(join(folder, "previous"), "utf8"), "1");
       const left = (await readdir(folder)).filter((name) => name.startsWith("..v"));
       assert.equal(left.length, 1, "the old files are removed");
+      await write({ current: "2" });
+      assert.deepEqual(
+        (await readdir(folder)).filter((name) => !name.startsWith("..")),
+        ["current"],
+      );
     } finally {
       await rm(folder, { recursive: true });
     }

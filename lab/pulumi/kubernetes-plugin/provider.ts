@@ -90,8 +90,10 @@ export class KubernetesProvider implements ResourceProvider {
     }
     this.#requireCluster();
     const object = plainProperties(inputs);
-    // What cannot be waited for is refused before it exists.
-    readinessCheck(object);
+    if (annotation(object, "pulumi.com/skipAwait") !== "true") {
+      // What cannot be waited for is refused before it exists.
+      readinessCheck(object);
+    }
     const fieldManager =
       annotation(object, "pulumi.com/patchFieldManager") ?? `pulumi-kubernetes-${randomBytes(4).toString("hex")}`;
     let created: KubernetesObject;

@@ -1,0 +1,112 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { jobName } from "../../components/contract";
+import { labelValue } from "../../components/stamp";
+import type { AgentsNamespace } from "../agents-namespace";
+import { isFinished } from "../judge";
+import type { JobsWatch, SeenJob } from "../jobs-watch";
+import type { Pod } from "../kubernetes/objects";
+import { messageOf, type Log } from "../log";
+import type { Metrics } from "../metrics";
+import type { QueueRoute } from "../settings";
+
+export interface OverdueOptions {
+  api: Pick<AgentsNamespace, "readJob" | "podsOf" | "deleteJob">;
+  jobs: Pick<JobsWatch, "live">;
+  queues: readonly QueueRoute[];
+  metrics: Pick<Metrics, "returned">;
+  log: Log;
+  /** Between two looks; a fifth more or less each time. */
+  intervalMs: number;
+}
+
+/**
+ * Takes back Jobs whose pod has waited for a node for as long as it may. Were it to begin now, the Job's deadline could
+ * cut the build short, and in the end would fail it for nothing but a full pool. At Buildkite the build is still
+ * scheduled, so the reconcile loop makes its next Job, with all its time before it.
+ *
+ * Not for queues of agent mode `queue`: there a pod is capacity, and no build is hurt by its end.
+ */
+export class Overdue {
+  readonly #options: OverdueOptions;
+  /** By label. */
+  readonly #queues: ReadonlySet<string>;
+  /** Uids of Jobs whose pod has a node: that stays so. */
+  #placed = new Set<string>();
+
+  constructor(options: OverdueOptions) {
+    this.#options = options;
+    const acquiring = options.queues.filter(({ agentMode }) => agentMode === "acquire");
+    this.#queues = new Set(acquiring.map(({ key }) => labelValue(key)));
+  }
+
+  /** Looks again and again until the signal. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { intervalMs, log } = this.#options;
+    let failing = false;
+    for (;;) {
+      try {
+        await sleep(intervalMs * (0.8 + Math.random() * 0.4), undefined, { signal });
+        await this.#look(signal);
+        failing = false;
+      } catch (error) {
+        if (isAborted(signal)) {
+          return;
+        }
+        if (!failing) {
+          failing = true;
+          log.warn("pods that wait for too long not looked for, will be tried again", { error: messageOf(error) });
+        }
+      }
+    }
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const { jobs, log } = this.#options;
+    const now = Date.now();
+    const live = jobs.live();
+    const uids = new Set(live.map(({ uid }) => uid));
+    this.#placed = new Set([...this.#placed].filter((uid) => uids.has(uid)));
+    for (const job of live) {
+      if (this.#queues.has(job.queue) && job.waitsUntil !== undefined && job.waitsUntil < now) {
+        try {
+          await this.#takeBack(job, signal);
+        } catch (error) {
+          signal.throwIfAborted();
+          log.warn("Job not taken back, will be tried again", { job: job.name, error: messageOf(error) });
+        }
+      }
+    }
+  }
+
+  async #takeBack({ name, uid }: SeenJob, signal: AbortSignal): Promise<void> {
+    const { api, metrics, log } = this.#options;
+    if (this.#placed.has(uid)) {
+      return;
+    }
+    const job = await api.readJob(name, signal);
+    if (job?.metadata.uid !== uid || job.metadata.deletionTimestamp !== undefined || isFinished(job)) {
+      return;
+    }
+    const pods = await api.podsOf(name, signal);
+    if (pods.some(hasNode)) {
+      this.#placed.add(uid);
+      return;
+    }
+    if (await api.deleteJob(name, uid, signal)) {
+      metrics.returned.inc();
+      log.info("Job deleted", {
+        ...{ job: name, uuid: name.slice(jobName("").length), when: "no_node" },
+        why: "its pod found no node in the time that it may wait; the build goes on waiting at Buildkite",
+      });
+    }
+  }
+}
+
+function hasNode({ spec, status }: Pod): boolean {
+  return (spec?.nodeName ?? "") !== "" || (status?.phase ?? "Pending") !== "Pending";
+}
+
+/** A call, because the compiler takes a property that was read before an `await` as unchanged after it. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}

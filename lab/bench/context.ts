@@ -1,0 +1,31 @@
+import type { KubernetesClient } from "../../dispatcher/kubernetes/client";
+import type { AdministratorAccess } from "../control-plane";
+import type { BenchOptions } from "./options";
+import type { Sizes } from "./scenarios";
+
+/** What every scenario is given. */
+export interface BenchContext {
+  readonly options: BenchOptions;
+  readonly sizes: Sizes;
+  readonly admin: KubernetesClient;
+  readonly access: AdministratorAccess;
+  readonly signal: AbortSignal;
+  readonly print: (line: string) => void;
+  /** A name that no namespace has. */
+  namespace(): string;
+}
+
+/** Does all of it, whatever becomes of each. @throws the first failure, at the end. */
+export async function runAll(steps: readonly (() => unknown)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) {
+    throw failures[0];
+  }
+}
