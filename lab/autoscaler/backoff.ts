@@ -21,4 +21,9 @@ export class Backoff {
   active(now: number): boolean {
     return now < this.until;
   }
+
+  /** When it ends, if it is active at `now`, else Infinity. */
+  nextChange(now: number): number {
+    return this.active(now) ? this.until : Infinity;
+  }
 }

@@ -1,17 +1,16 @@
-import type { KubernetesClient } from "../../dispatcher/kubernetes/client";
 import type { NodeState } from "./node";
-import { nodeName, nodeObject } from "./node-object";
+import { nodeName } from "./node-object";
 import type { PoolSpec } from "./pool";
 import type { Timers } from "./timers";
 
 /** A machine that was asked for and is not a ready node yet. */
-interface Machine {
+export interface Machine {
   readonly pool: string;
   readonly name: string;
   readonly zone: string;
   readonly bootsAt: number;
   readonly deadline: number;
-  /** Its Node object exists. */
+  /** Its Node object exists; whoever makes that sets it. */
   registered: boolean;
 }
 
@@ -21,17 +20,16 @@ export interface BootOutcome {
   readonly ready: readonly string[];
   /** Rule 5: not ready in time, given up; a Node object may be left. */
   readonly failed: readonly string[];
+  /** Booted, and still without their Node objects. */
+  readonly due: readonly Machine[];
 }
 
-/** The cloud's side of a pool: machines that boot for a while and then register their Node. */
+/** The cloud's side of pools: machines that boot for a while before they are nodes. No clock, no cluster of its own. */
 export class Machines {
   private readonly booting = new Map<string, Machine>();
   private ordered = 0;
 
-  constructor(
-    private readonly client: KubernetesClient,
-    private readonly timers: Pick<Timers, "bootTime" | "provisionTimeout">,
-  ) {}
+  constructor(private readonly timers: Pick<Timers, "bootTime" | "provisionTimeout">) {}
 
   /** Names of one pool's machines that are not ready nodes yet. */
   of(pool: string): string[] {
@@ -66,19 +64,13 @@ export class Machines {
     }
   }
 
-  /** Registers those whose time has come; forgets those that are ready or too late. */
-  async look(
-    pool: PoolSpec,
-    template: NodeState,
-    node: (name: string) => NodeState | undefined,
-    now: number,
-    signal: AbortSignal,
-  ): Promise<BootOutcome> {
+  /** Says whose time has come to register; forgets those that are ready or too late. */
+  look(pool: string, node: (name: string) => NodeState | undefined, now: number): BootOutcome {
     const ready: string[] = [];
     const failed: string[] = [];
     const due: Machine[] = [];
     for (const machine of this.booting.values()) {
-      if (machine.pool !== pool.name) {
+      if (machine.pool !== pool) {
         continue;
       }
       if (machine.registered && node(machine.name)?.ready === true) {
@@ -92,18 +84,15 @@ export class Machines {
     for (const name of [...ready, ...failed]) {
       this.booting.delete(name);
     }
-    await Promise.all(
-      due.map(async (machine) => {
-        const body = nodeObject(pool, template, machine.name, machine.zone);
-        machine.registered = true;
-        try {
-          await this.client.request("POST", "/api/v1/nodes", { body, signal });
-        } catch (error) {
-          machine.registered = false;
-          throw error;
-        }
-      }),
-    );
-    return { ready, failed };
+    return { ready, failed, due };
+  }
+
+  /** The first moment after `now` at which the clock alone changes what {@link look} says; Infinity for never. */
+  nextChange(now: number): number {
+    let next = Infinity;
+    for (const { bootsAt, deadline, registered } of this.booting.values()) {
+      next = Math.min(next, !registered && bootsAt > now ? bootsAt : deadline);
+    }
+    return next;
   }
 }

@@ -12,19 +12,16 @@
  */
 import type { KubernetesClient } from "../../dispatcher/kubernetes/client";
 import { Informer } from "../../dispatcher/kubernetes/informer";
-import { Backoff } from "./backoff";
-import { drainVerdict } from "./drain";
 import { EventRecorder } from "./event-recorder";
-import { MACHINE_TYPES, type MachineType } from "./machine-types";
-import { Machines } from "./machines";
+import type { MachineType } from "./machine-types";
 import { nodeState, type NodeObject, type NodeState } from "./node";
 import type { Objection } from "./node-removal";
 import { NodeRemovals } from "./node-removals";
 import { pause } from "../kubelet/pause";
 import { podState, type PodObject, type PodState } from "./pod";
-import { GKE_POOL_LABEL, readPool, templateNode, type DeclaredPool, type PoolSpec } from "./pool";
-import { ScaleDown } from "./scale-down";
-import { planScaleUp, withExpected } from "./scale-up";
+import { GKE_POOL_LABEL, readPool, type DeclaredPool, type PoolSpec } from "./pool";
+import { PoolDecisions, type ClusterView } from "./pool-decisions";
+import { registerNodes } from "./registration";
 import { PROFILES, scaled, type AutoscalingProfile, type Timers } from "./timers";
 
 /** Something the autoscaler did. */
@@ -59,14 +56,11 @@ export class PoolAutoscaler {
   /** Most nodes at one time, booting ones included: the model's own count. The lab's verdict counts by a watch. */
   peakNodes = 0;
   private readonly timers: Timers;
-  private readonly machineTypes: ReadonlyMap<string, MachineType>;
+  private readonly decisions: PoolDecisions;
   private readonly stopping = new AbortController();
   private readonly pods: Informer<PodState, PodObject>;
   private readonly nodeInformer: Informer<NodeState, NodeObject>;
   private readonly recorder: EventRecorder;
-  private readonly machines: Machines;
-  private readonly scaleDown: ScaleDown;
-  private readonly backoffs = new Map<string, Backoff>();
   private readonly removals: NodeRemovals;
   private readonly seenPools = new Set<string>();
   private readonly closingPools = new Set<string>();
@@ -75,9 +69,7 @@ export class PoolAutoscaler {
   constructor(private readonly options: PoolAutoscalerOptions) {
     const { client } = options;
     this.timers = scaled({ ...PROFILES[options.profile], ...options.timers }, options.timeScale);
-    this.machineTypes = options.machineTypes ?? MACHINE_TYPES;
-    this.scaleDown = new ScaleDown(this.timers);
-    this.machines = new Machines(client, this.timers);
+    this.decisions = new PoolDecisions(this.timers, options.machineTypes);
     this.pods = new Informer({ client, path: "/api/v1/pods", keep: podState });
     this.nodeInformer = new Informer({ client, path: "/api/v1/nodes", keep: nodeState });
     this.recorder = new EventRecorder(client, this.stopping.signal);
@@ -119,7 +111,7 @@ export class PoolAutoscaler {
    */
   async removePool(name: string): Promise<void> {
     this.closingPools.add(name);
-    this.machines.cancel(name);
+    this.decisions.cancel(name);
     const nodes = this.nodeInformer.list().filter((node) => node.labels[GKE_POOL_LABEL] === name);
     await Promise.all(nodes.map((node) => this.remove(node.name, "its pool is deleted", () => undefined)));
     this.closingPools.delete(name);
@@ -159,10 +151,12 @@ export class PoolAutoscaler {
     return Array.isArray(pools) ? (pools as readonly DeclaredPool[]) : [pools as DeclaredPool];
   }
 
-  /** Names of one pool's nodes: Node objects and machines that are still booting. */
   private members(pool: string): string[] {
-    const registered = this.nodeInformer.list().filter((node) => node.labels[GKE_POOL_LABEL] === pool);
-    return [...new Set([...registered.map(({ name }) => name), ...this.machines.of(pool)])];
+    return this.decisions.members(pool, this.nodeInformer.list());
+  }
+
+  private look(): ClusterView {
+    return { pods: this.pods.list(), nodes: this.nodeInformer.list(), removing: this.removals.names() };
   }
 
   private async boot(pool: PoolSpec, now: number): Promise<void> {
@@ -170,44 +164,29 @@ export class PoolAutoscaler {
       this.seenPools.add(pool.name);
       this.order(pool, pool.initialNodes, now, "its initial size");
     }
-    const { ready, failed } = await this.machines.look(
-      pool,
-      templateNode(pool, this.machineTypes),
-      (name) => this.nodeInformer.get("", name),
-      now,
-      this.stopping.signal,
-    );
+    const { signal } = this.stopping;
+    const { ready, failed, due } = this.decisions.boot(pool, (name) => this.nodeInformer.get("", name), now);
     for (const name of ready) {
       this.tell("node-booted", name);
     }
     for (const name of failed) {
-      this.backoff(pool.name).fail(now);
       this.tell("failed", `${name} was not ready in time`);
       void this.remove(name, "it never became ready", () => undefined);
     }
+    await registerNodes(this.options.client, pool, this.decisions.template(pool), due, signal);
   }
 
   private grow(pool: PoolSpec, now: number): void {
     const current = this.members(pool.name).length;
-    const plan = planScaleUp({
-      pods: this.pods.list(),
-      readyNodes: this.nodeInformer.list().filter((node) => node.ready && !this.machines.has(node.name)),
-      upcoming: this.machines.of(pool.name).length,
-      current,
-      maxNodes: pool.maxNodes,
-      template: templateNode(pool, this.machineTypes),
-      now,
-    });
-    // Rule 6.
-    const count = this.backoff(pool.name).active(now) ? 0 : plan.count;
-    this.order(pool, count, now, `${plan.triggered.length} pods`);
+    const { count, triggered, notTriggered } = this.decisions.grow(pool, this.look(), now);
+    this.order(pool, count, now, `${triggered.length} pods`);
     if (count > 0) {
       const change = `[{${pool.name} ${current}->${current + count} (max: ${pool.maxNodes})}]`;
-      for (const pod of plan.triggered) {
+      for (const pod of triggered) {
         this.recorder.record(pod, "TriggeredScaleUp", `pod triggered scale-up: ${change}`);
       }
     }
-    for (const { pod, reason } of plan.notTriggered) {
+    for (const { pod, reason } of notTriggered) {
       this.recorder.record(pod, "NotTriggerScaleUp", `pod didn't trigger scale-up: ${reason}`);
     }
   }
@@ -215,35 +194,17 @@ export class PoolAutoscaler {
   private order(pool: PoolSpec, count: number, now: number, why: string): void {
     if (count > 0) {
       const before = this.members(pool.name).length;
-      this.machines.order(pool, count, now);
-      this.scaleDown.added(now);
+      this.decisions.order(pool, count, now);
       this.tell("scale-up", `${pool.name} ${before}->${before + count} (max: ${pool.maxNodes}) for ${why}`);
     }
   }
 
   private shrink(pool: PoolSpec, now: number): void {
-    const context = { localStorageBlocks: false, hasBudget: () => false, budgetForbids: () => false };
-    const staying = this.members(pool.name).filter((name) => !this.removals.has(name)).length;
-    const nodes = this.nodeInformer.list();
-    const ready = nodes.filter((node) => node.ready && !this.removals.has(node.name));
-    const due = this.scaleDown.step({
-      ...context,
-      now,
-      nodes,
-      pods: withExpected(this.pods.list(), ready),
-      inPool: (node) => node.labels[GKE_POOL_LABEL] === pool.name && !this.machines.has(node.name),
-      deleting: this.removals.names(),
-      mayGo: Math.max(0, staying - pool.minNodes),
-    });
-    for (const { node, evict } of due) {
-      const planned = new Set(evict.map(({ uid }) => uid));
-      void this.remove(node, evict.length === 0 ? "empty" : `${evict.length} pods to move`, (pods) => {
-        const late = pods.find((pod) => {
-          const verdict = drainVerdict(pod, { ...context, now: Date.now() });
-          return verdict.kind === "block" || (verdict.kind === "drain" && !pod.terminal && !planned.has(pod.uid));
-        });
-        return late === undefined ? undefined : `${late.namespace}/${late.name} came in between`;
-      });
+    for (const removal of this.decisions.shrink(pool, this.look(), now)) {
+      const { node, evict } = removal;
+      void this.remove(node, evict.length === 0 ? "empty" : `${evict.length} pods to move`, (pods) =>
+        this.decisions.objection(removal, pods, Date.now()),
+      );
     }
   }
 
@@ -253,17 +214,11 @@ export class PoolAutoscaler {
 
   private onRemoval(kind: "scale-down" | "node-gone" | "stayed" | "failed", name: string, why = ""): void {
     if (kind === "node-gone") {
-      this.scaleDown.deleted(Date.now());
+      this.decisions.removed(Date.now());
     } else if (kind !== "scale-down") {
-      this.scaleDown.failed(name, Date.now());
+      this.decisions.stayed(name, Date.now());
     }
     this.tell(kind, why === "" ? name : `${name}: ${why}`);
-  }
-
-  private backoff(pool: string): Backoff {
-    const known = this.backoffs.get(pool) ?? new Backoff(this.timers);
-    this.backoffs.set(pool, known);
-    return known;
   }
 
   private tellFailure(what: string, error: unknown): void {

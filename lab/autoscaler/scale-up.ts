@@ -69,7 +69,10 @@ export function triggers(pod: PodState, now: number): boolean {
  * asks which nodes are needed (upstream: filter-out-schedulable puts them into its snapshot). Otherwise a node that has
  * just come for a pod could be taken away before the scheduler's next try.
  */
-export function withExpected(pods: readonly PodState[], readyNodes: readonly NodeState[]): PodState[] {
+export function withExpected(pods: readonly PodState[], readyNodes: readonly NodeState[]): readonly PodState[] {
+  if (!pods.some(({ unschedulable }) => unschedulable)) {
+    return pods;
+  }
   const rooms = roomsOf(readyNodes, pods);
   return pods.map((pod) => {
     const room = pod.unschedulable ? rooms.find((one) => one.refusal(pod) === undefined) : undefined;

@@ -102,9 +102,11 @@ export class PulumiProject {
   }
 
   /** Without the preview that `pulumi up` shows first: `preview()` is that. */
-  up(options: { expectNoChanges?: boolean } = {}): Promise<OperationResult> {
-    const extra = options.expectNoChanges === true ? ["--expect-no-changes"] : [];
-    return this.#operate("up", ["--yes", "--skip-preview", ...extra]);
+  /** @param options `refresh`: what is really there is read first. */
+  up(options: { expectNoChanges?: boolean; refresh?: boolean } = {}): Promise<OperationResult> {
+    const { expectNoChanges, refresh } = options;
+    const extra = expectNoChanges === true ? ["--expect-no-changes"] : [];
+    return this.#operate("up", ["--yes", "--skip-preview", ...(refresh === true ? ["--refresh"] : []), ...extra]);
   }
 
   refresh(options: { expectNoChanges?: boolean } = {}): Promise<OperationResult> {

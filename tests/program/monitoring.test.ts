@@ -1,13 +1,8 @@
 import assert from "node:assert/strict";
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { KubernetesClient } from "../../dispatcher/kubernetes/client";
-import { getParts } from "../../lab/parts";
-import { PulumiProject } from "../../lab/pulumi/project";
-import { administrator, sharedControlPlane } from "../support/control-plane";
-
-const ROOT = join(__dirname, "..", "..");
+import type { PulumiProject } from "../../lab/pulumi/project";
+import { administrator } from "../support/control-plane";
+import { smallProgram, type SmallProgram } from "../support/small-program";
 
 interface ConfigMap {
   metadata: { name: string; uid: string; labels: Record<string, string> };
@@ -16,40 +11,18 @@ interface ConfigMap {
 
 describe("DispatcherMonitoring in a program, on a real API server", function () {
   this.timeout(180_000);
-  let folder: string;
+  let program: SmallProgram;
   let project: PulumiProject;
   let client: KubernetesClient;
 
   before(async () => {
     client = await administrator();
-    const { kubeconfigPath } = await sharedControlPlane();
-    const { pulumi } = await getParts(["pulumi"], { print: () => undefined });
-    folder = await mkdtemp(join(tmpdir(), "buildkite-scale-to-zero-tests-"));
-    const source = join(folder, "source");
-    await mkdir(source);
-    for (const name of ["components", "dispatcher", "package.json", "tsconfig.json", "tsconfig.program.json"]) {
-      await cp(join(ROOT, name), join(source, name), { recursive: true });
-    }
-    await cp(join(ROOT, "tests", "program", "monitoring", "index.ts"), join(source, "index.ts"));
-    await symlink(join(ROOT, "node_modules"), join(source, "node_modules"));
-    await writeFile(
-      join(source, "Pulumi.yaml"),
-      "name: monitoring\nmain: index.ts\nruntime:\n  name: nodejs\n  options:\n    tsconfig: tsconfig.program.json\n",
-    );
-    await writeFile(join(source, "Pulumi.test.yaml"), "config: {}\n");
-    project = await PulumiProject.create({
-      source,
-      stack: "test",
-      workDir: join(folder, "pulumi"),
-      pulumi: pulumi.path,
-      config: { "monitoring:kubeconfig": kubeconfigPath, "monitoring:replicas": "2" },
-      secrets: {},
-    });
+    program = await smallProgram("monitoring", { replicas: "2" });
+    ({ project } = program);
   });
 
   after(async () => {
-    await project.remove();
-    await rm(folder, { recursive: true, force: true });
+    await program.remove();
   });
 
   it("makes what sidecars find by its label, and changes it in place: none ever sees a file go", async () => {

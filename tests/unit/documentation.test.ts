@@ -13,6 +13,7 @@ const DOCUMENTS = [
   "docs/job-acquisition-tokens.md",
   "docs/operations.md",
   "docs/lessons.md",
+  "docs/estimate.md",
   "docs/performance.md",
   "docs/faults.md",
 ];

@@ -1,0 +1,248 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { MACHINE_TYPES } from "../../lab/autoscaler";
+import { estimateHistory, seriesOf, type Estimate } from "../../lab/estimate/estimate";
+import { parseHistory } from "../../lab/estimate/history-file";
+import { kneeOf } from "../../lab/estimate/knee";
+import { HELP, readOptions, UsageError, type EstimateOptions } from "../../lab/estimate/options";
+import { estimateHtml } from "../../lab/estimate/page";
+import { nodePrice } from "../../lab/estimate/prices";
+import { percentile, type Outcome } from "../../lab/estimate/scenario";
+import { tableText } from "../../lab/estimate/table";
+
+const ROOT = join(__dirname, "..", "..");
+const EXAMPLE = join(ROOT, "docs", "estimate-example.json");
+const history = parseHistory(readFileSync(EXAMPLE, "utf8"), "example");
+
+function options(...argv: string[]): EstimateOptions {
+  const read = readOptions([...argv, "builds.json"]);
+  assert.ok(read !== "help");
+  return read;
+}
+const estimateOf = (...argv: string[]): Estimate => estimateHistory(history, options(...argv));
+const rows = (estimate: Estimate): readonly Outcome[] => estimate.series.flatMap(({ outcomes }) => outcomes);
+const near = (value: number | undefined, expected: number): void => {
+  assert.ok(value !== undefined && Math.abs(value - expected) <= 1e-6 * Math.abs(expected), `${value} for ${expected}`);
+};
+
+describe("the estimate's knee", () => {
+  const choice = (cost: number, wait: number) => ({ cost, wait });
+
+  it("is the choice farthest below the line from the cheapest to the dearest", () => {
+    assert.equal(kneeOf([choice(10, 100), choice(20, 40), choice(30, 10), choice(100, 0)]), 2);
+    // Independent of the units of either axis, and of the order.
+    assert.equal(kneeOf([choice(1, 0), choice(0.3, 600), choice(0.2, 2400), choice(0.1, 6000)]), 1);
+  });
+
+  it("leaves out what another choice beats in both, and is the one that beats all", () => {
+    assert.equal(kneeOf([choice(10, 100), choice(200, 100), choice(20, 20), choice(100, 0)]), 2);
+    assert.equal(kneeOf([choice(10, 100), choice(9, 50), choice(8, 5)]), 2);
+    assert.equal(kneeOf([choice(5, 5)]), 0);
+  });
+
+  it("is none where no choice is below the line", () => {
+    assert.equal(kneeOf([]), undefined);
+    assert.equal(kneeOf([choice(10, 100), choice(20, 50)]), undefined);
+    assert.equal(kneeOf([choice(0, 100), choice(50, 50), choice(100, 0)]), undefined);
+    assert.equal(kneeOf([choice(0, 100), choice(80, 90), choice(100, 0)]), undefined);
+  });
+});
+
+describe("the estimate's table", () => {
+  it("counts money: hours paid times the price, the Spot share, always-on nodes, the fee apart", () => {
+    const estimate = estimateOf("--spot-share", "0,0.5,1", "--max-nodes", "4", "--profile", "balanced");
+    const [onDemand, half, spot] = rows(estimate);
+    const price = nodePrice("e2-standard-4");
+    assert.ok(Math.abs(price.onDemand - 0.134) < 0.0005 && Math.abs(price.spot - 0.0402) < 0.0005);
+    near(onDemand?.nodeCost, (onDemand?.nodeHoursPaid ?? 0) * price.onDemand);
+    near(spot?.nodeCost, (onDemand?.nodeHoursPaid ?? 0) * price.spot);
+    near(half?.nodeCost, ((onDemand?.nodeCost ?? 0) + (spot?.nodeCost ?? 0)) / 2);
+    near(onDemand?.alwaysOnCost, 4 * 720 * price.onDemand);
+    near(estimate.clusterFee, 72);
+    const other = estimateOf("--month-days", "15", "--cluster-fee-per-hour", "0.2", "--max-nodes", "4");
+    near(other.clusterFee, 72);
+    near(rows(other)[0]?.nodeCost, (onDemand?.nodeCost ?? 0) / 2);
+  });
+
+  it("is the one that docs/estimate.md shows", () => {
+    const document = readFileSync(join(ROOT, "docs", "estimate.md"), "utf8");
+    const [, shown = ""] = /```text\n([^`]+)\n```/.exec(document) ?? [];
+    const printed = tableText(estimateOf()).split("\n");
+    for (const line of shown.split("\n")) {
+      assert.ok(printed.includes(line), line);
+    }
+    assert.ok(shown.split("\n").length >= 9);
+  });
+
+  it("scales to the days that were said to be covered", () => {
+    const [asIs] = rows(estimateOf("--max-nodes", "4"));
+    const [covered] = rows(estimateOf("--max-nodes", "4", "--history-days", "14"));
+    const days = estimateOf("--max-nodes", "4").history.days;
+    near(covered?.nodeCost, ((asIs?.nodeCost ?? 0) * days) / 14);
+    near(covered?.coldStarts, ((asIs?.coldStarts ?? 0) * days) / 14);
+    assert.equal(covered?.waitP95Seconds, asIs?.waitP95Seconds);
+  });
+
+  it("takes other prices and start times from the command line", () => {
+    const argv = ["--max-nodes", "4", "--profile", "balanced"];
+    const [plain] = rows(estimateOf(...argv));
+    const [dear] = rows(estimateOf(...argv, "--price-per-hour", "1", "--spot-price-per-hour", "e2-standard-4=0.5"));
+    near(dear?.nodeCost, plain?.nodeHoursPaid ?? 0);
+    const [slow] = rows(estimateOf(...argv, "--node-start-seconds", "240"));
+    assert.ok((slow?.waitP95Seconds ?? 0) > (plain?.waitP95Seconds ?? 0) + 100);
+    const [second] = rows(estimateOf(...argv, "--pod-start-seconds", "107"));
+    assert.ok((second?.waitP50Seconds ?? 0) >= (plain?.waitP50Seconds ?? 0) + 90);
+  });
+
+  it("puts more builds on a node when they request less", () => {
+    const argv = ["--max-nodes", "16", "--profile", "optimize-utilization", "--spot-share", "0"];
+    const [alone] = rows(estimateOf(...argv));
+    const [four] = rows(estimateOf(...argv, "--jobs-per-node", "4"));
+    const [quick] = rows(estimateOf(...argv, "--requests", "quick:cpu=250m,memory=512Mi"));
+    assert.ok((four?.nodeHoursPaid ?? 0) < 0.8 * (alone?.nodeHoursPaid ?? 0));
+    assert.ok((quick?.nodeHoursPaid ?? 0) < (alone?.nodeHoursPaid ?? 0));
+  });
+
+  it("takes one queue's jobs only, and names the queues there are", () => {
+    const jobs = estimateOf("--queue", "docker", "--max-nodes", "2").history.jobs;
+    assert.ok(jobs > 50 && jobs < 120, String(jobs));
+    assert.throws(
+      () => estimateOf("--queue", "dokcer"),
+      /--queue must be a queue of the file \(default, docker, quick\), got dokcer/,
+    );
+  });
+
+  it("says so of pools with too few nodes, and takes none of them for a knee", () => {
+    const crowd = { ...history, jobs: history.jobs.map((job) => ({ ...job, durationMs: job.durationMs * 12 })) };
+    const estimate = estimateHistory(crowd, options("--max-nodes", "1,8,16,32", "--history-days", "6.6"));
+    const [series] = estimate.series;
+    assert.deepEqual(
+      series?.outcomes.map(({ keepsUp }) => keepsUp),
+      [false, true, true, true],
+    );
+    assert.notEqual(series.knee, 1);
+    assert.match(estimate.warnings.join("\n"), /Too few nodes with a maximum of 1\b/);
+    // No month has more than its hours.
+    near(series.outcomes[0]?.nodeHoursPaid, 720);
+  });
+
+  it("puts rows that differ in their maximum only on one line, by rising maximum", () => {
+    const outcomes = rows(estimateOf("--max-nodes", "8,2,4"));
+    const series = seriesOf(outcomes);
+    assert.equal(series.length, 4);
+    assert.deepEqual(
+      series.map((one) => one.outcomes.map(({ maxNodes }) => maxNodes)),
+      [1, 2, 3, 4].map(() => [2, 4, 8]),
+    );
+  });
+
+  it("takes percentiles by nearest rank", () => {
+    const hundred = Array.from({ length: 100 }, (_, index) => index + 1);
+    assert.deepEqual(
+      [percentile(hundred, 0.5), percentile(hundred, 0.95), percentile([7], 0.95), percentile([], 0.5)],
+      [50, 95, 7, 0],
+    );
+  });
+
+  it("has a price for every machine type of the model", () => {
+    for (const type of MACHINE_TYPES.keys()) {
+      const { onDemand, spot } = nodePrice(type);
+      assert.ok(onDemand > 0.04 && onDemand < 3 && spot < onDemand / 2, type);
+    }
+  });
+});
+
+describe("the estimate's picture", () => {
+  const estimate = estimateOf();
+  const html = estimateHtml({ ...estimate, history: { ...estimate.history, file: "<b>&.json" } });
+
+  it("has a dot for each row, a ring for each knee, and every row's figures", () => {
+    const count = (pattern: RegExp): number => [...html.matchAll(pattern)].length;
+    assert.equal(count(/class="dot"/g), 16);
+    assert.equal(count(/class="knee"/g), estimate.series.filter(({ knee }) => knee !== undefined).length);
+    assert.equal(count(/class="at-knee"/g), count(/class="knee"/g));
+    for (const line of tableText(estimate)
+      .split("\n")
+      .filter((text) => /^[* ] +\d/.test(text))) {
+      const [cost] = /\$[\d.]+/.exec(line) ?? [];
+      assert.ok(cost !== undefined && html.includes(`<td class="number">${cost}</td>`), line);
+    }
+  });
+
+  it("needs nothing from anywhere, follows the reader's light or dark, and shows a file's name as text", () => {
+    assert.doesNotMatch(html, /<script|https?:|NaN|undefined|Infinity/);
+    assert.match(html, /prefers-color-scheme: dark/);
+    assert.ok(html.includes("&lt;b&gt;&amp;.json") && !html.includes("<b>&"));
+  });
+
+  it("states what is assumed, with source and date", () => {
+    assert.match(html, /90 s after the autoscaler asked for it/);
+    assert.match(html, /\$0\.1340 an hour, \$0\.0402 as Spot/);
+    assert.match(html, /gce_price_info\.go; read in August 2026/);
+  });
+});
+
+describe("the estimate's command line", () => {
+  const refused = (argv: readonly string[], pattern: RegExp): void => {
+    assert.throws(
+      () => readOptions(argv),
+      (error: unknown) => error instanceof UsageError && pattern.test(error.message),
+    );
+  };
+
+  it("names option, rule and value of a wrong argument", () => {
+    refused([], /one file is needed, got none/);
+    refused(["a", "b"], /one file is needed, got a b/);
+    refused(["--max-nodes", "2,x", "f"], /--max-nodes must be an integer from 1 to 1000, got "x"/);
+    refused(["--max-nodes", "2,,4", "f"], /--max-nodes must be values separated by commas, got "2,,4"/);
+    refused(["--machine-type", "m9-huge", "f"], /--machine-type must be one of e2-standard-2, .* got "m9-huge"/);
+    refused(["--spot-share", "1.5", "f"], /--spot-share must be a number from 0 to 1, got "1\.5"/);
+    refused(["--profile", "fast", "f"], /--profile must be one of balanced, optimize-utilization, got "fast"/);
+    refused(["--requests", "cpu=2", "f"], /--requests must be like .* got "cpu=2"/);
+    refused(["--requests", "cpu=two,memory=1Gi", "f"], /"two" is not a Kubernetes quantity/);
+    refused(["--requests", "cpu=1,memory=1Gi,gpu=1", "f"], /--requests must be like/);
+    refused(["--requests", "cpu=1,memory=1Gi", "--jobs-per-node", "2", "f"], /cannot be used together/);
+    refused(["--price-per-hour", "n2-standard-4=1", "f"], /--price-per-hour must be for one of --machine-type/);
+    refused(["--price-per-hour", "free", "f"], /--price-per-hour must be a number from 0 to 1000, got "free"/);
+    refused(["--unheard-of", "f"], /unheard-of/);
+  });
+
+  it("describes every option", () => {
+    const names = optionNames();
+    assert.ok(names.length >= 17, names.join(", "));
+    for (const name of names) {
+      assert.match(HELP, new RegExp(`^ +--${name} `, "m"));
+    }
+  });
+
+  it("exits 0, 1 and 2 as it says, with the reason on standard error", () => {
+    const run = (...argv: string[]) =>
+      spawnSync(process.execPath, ["--import", "tsx", join(ROOT, "lab", "estimate", "main.ts"), ...argv], {
+        cwd: ROOT,
+        encoding: "utf8",
+      });
+    const help = run("--help");
+    assert.deepEqual([help.status, help.stdout], [0, HELP]);
+    const missing = run("no-such.json");
+    assert.deepEqual([missing.status, missing.stdout], [1, ""]);
+    assert.match(missing.stderr, /^no-such\.json cannot be read: ENOENT/);
+    const wrong = run("--spot-share", "2", "x");
+    assert.deepEqual([wrong.status, wrong.stdout], [2, ""]);
+    assert.match(wrong.stderr, /All options: npm run estimate -- --help/);
+    const tooSmall = run("--machine-type", "e2-standard-2", "docs/estimate-example.json");
+    assert.equal(tooSmall.status, 1);
+    assert.match(
+      tooSmall.stderr,
+      /a build of queue \w+ asks for 2000m CPU, 7 GiB memory, 20 GiB disk, and of e2-standard-2: \d+m CPU/,
+    );
+  });
+});
+
+/** Names of all options, as the program's own reader knows them: it is asked for each of the help's. */
+function optionNames(): string[] {
+  const source = readFileSync(join(ROOT, "lab", "estimate", "options.ts"), "utf8");
+  const table = source.slice(source.indexOf("options: {\n"), source.indexOf("} catch"));
+  return [...table.matchAll(/^ {8}"?([a-z-]+)"?: /gm)].map(([, name = ""]) => name);
+}
