@@ -8,13 +8,16 @@ import { keepRunning } from "./keep";
 import type { Needle } from "./leaks/needles";
 import type { Leak } from "./leaks/search";
 import { ProcessWatch } from "./leaks/process-watch";
+import { type LabOutput, liveSystem } from "./live";
 import { lookAfter, lookBefore, TEMPORARY_PREFIX } from "./leftovers";
 import type { LabOptions } from "./options";
 import { getParts, labPartNames } from "./parts";
 import { Phases } from "./phases";
 import { Progress } from "./progress";
 import { createStack } from "./pulumi-stacks";
-import type { RunRecorder } from "./report";
+import { ClusterRecord } from "./record";
+import { costOfRun, type Recording } from "./recording";
+import type { PricedPool } from "./report";
 import { countsOf, judge, type LabResults, type Measured, partResults } from "./results";
 import { createSecrets, needlesOf } from "./secrets";
 import { createDev, destroyDev, type Run, runBuilds, searchForLeaks, tryProd } from "./sequence";
@@ -24,16 +27,23 @@ import { writeResults } from "./write-results";
 
 /** GKE's timers are divided by it: a node boots in 3 s instead of 90, and is idle for 2 s instead of 60. */
 export const TIME_SCALE = 30;
+/** The nodes of the dev stack. */
+const POOL_SELECTOR = "buildkite-scale-to-zero/pool=agents-dev";
 /** The checkout that is tried. */
 const CHECKOUT = join(__dirname, "..");
 
 type Parts = Awaited<ReturnType<typeof getParts<(typeof labPartNames)[number]>>>;
 
+/** What the nodes are. */
+interface Pool extends PricedPool {
+  readonly diskGib: number;
+}
+
 /** What every step of one run needs. */
 interface Context {
   readonly options: LabOptions;
   readonly signal: AbortSignal;
-  readonly print: (line: string) => void;
+  readonly output: LabOutput;
   readonly phases: Phases;
   readonly failures: Failures;
   readonly workDir: string;
@@ -42,8 +52,8 @@ interface Context {
   readonly urls: string[];
   /** What the leak search looks for; filled as soon as it is known. */
   readonly needles: Needle[];
-  /** Hears of the recorder, which outlives what it records. */
-  readonly onRecorder: (recorder: RunRecorder) => void;
+  /** Hears of the recorders, which outlive what they record. */
+  readonly onRecording: (recording: Recording) => void;
 }
 
 /**
@@ -51,11 +61,8 @@ interface Context {
  *
  * @returns what out/lab.json holds.
  */
-export async function runLab(
-  options: LabOptions,
-  signal: AbortSignal,
-  print: (line: string) => void,
-): Promise<LabResults> {
+export async function runLab(options: LabOptions, signal: AbortSignal, output: LabOutput): Promise<LabResults> {
+  const { print } = output;
   const started = Date.now();
   // First, because it says first what will be fetched or built and how long that takes.
   const parts = await getParts(labPartNames, { signal, print });
@@ -71,12 +78,12 @@ export async function runLab(
   const urls: string[] = [];
   const needles: Needle[] = [];
   let measured: Measured | undefined;
-  let recorder: RunRecorder | undefined;
+  let recording: Recording | undefined;
   try {
     measured = await measure({
-      ...{ options, signal, print, phases, failures, workDir, parts, urls, needles },
-      onRecorder: (started) => {
-        recorder = started;
+      ...{ options, signal, output, phases, failures, workDir, parts, urls, needles },
+      onRecording: (started) => {
+        recording = started;
       },
     });
   } catch (error) {
@@ -90,12 +97,14 @@ export async function runLab(
   failures.equal(leftovers, [], "what the run left behind");
   const seconds = Math.round((Date.now() - started) / 100) / 10;
   const end = { leftovers, failures: failures.texts, phases: phases.finished, seconds };
-  return writeResults(join(CHECKOUT, "out"), measured, recorder, end, needles);
+  return writeResults(join(CHECKOUT, "out"), measured, recording, end, needles);
 }
 
 /** Everything between the first started process and the last stopped one. */
 async function measure(context: Context): Promise<Measured> {
-  const { options, signal, print, phases, failures, workDir, parts, urls, needles } = context;
+  const { options, signal, output, phases, failures, workDir, parts, urls, needles } = context;
+  const { print } = output;
+  output.follow(() => phases.now());
   const secrets = createSecrets();
   await using cleanUp = new AsyncDisposableStack();
   const system = await phases.run("control plane, nodes and stand-ins", () =>
@@ -104,7 +113,7 @@ async function measure(context: Context): Promise<Measured> {
       seed: options.seed,
       timeScale: TIME_SCALE,
       agentsNamespaces: ["buildkite-dev-agents", "buildkite-prod-agents"],
-      poolSelector: "buildkite-scale-to-zero/pool=agents-dev",
+      poolSelector: POOL_SELECTOR,
       onError: (part, error) => {
         phases.say(`${part}: ${error instanceof Error ? error.message : String(error)}`);
       },
@@ -117,6 +126,12 @@ async function measure(context: Context): Promise<Measured> {
   cleanUp.defer(() => {
     processWatch.stop();
   });
+
+  const cluster = new ClusterRecord({ client: system.client, poolSelector: POOL_SELECTOR });
+  cleanUp.defer(() => {
+    cluster.stop();
+  });
+  await cluster.start();
 
   const said: string[] = [];
   const stack = (name: "dev" | "prod") =>
@@ -134,10 +149,13 @@ async function measure(context: Context): Promise<Measured> {
     });
   const dev = await phases.run("project copy, stack init, secrets (dev)", () => stack("dev"));
   cleanUp.defer(() => dev.remove());
-  const progress = new Progress(system, options.maxNodes, (line) => {
+  const say = (line: string) => {
     phases.say(line);
-  });
-  context.onRecorder(progress.recorder);
+  };
+  const progress = new Progress(system, options.maxNodes, say, output.live ? () => undefined : say);
+  const recording: Recording = { recorder: progress.recorder, cluster, jobs: () => system.buildkite.jobs() };
+  context.onRecording(recording);
+  output.follow(() => ({ ...phases.now(), system: liveSystem(system, cluster, progress) }));
   cleanUp.defer(() => {
     progress.recorder.stop();
   });
@@ -146,27 +164,33 @@ async function measure(context: Context): Promise<Measured> {
   const run: Run = { options, system, dev, createProd, secrets, phases, progress, failures, signal, leaks };
 
   await createDev(run);
-  sayAssumptions(system, String((await dev.outputs())["nodePool"]), phases);
+  const pool = poolOf(system, String((await dev.outputs())["nodePool"]));
+  if (pool !== undefined) {
+    // What a node can hold is not known without Google: say what is assumed.
+    phases.say(describeAllocatable(pool.machineType, pool.diskGib));
+  }
   await allEnded(runBuilds(run), tryProd(run));
   await searchForLeaks(run, dev);
   if (options.keep) {
     // Judged now: what a person sends by hand is no part of the run.
-    const measured = results(context, run, processWatch, dev.languageHost, system);
+    const measured = results(context, run, processWatch, dev.languageHost, { recording, pool });
+    output.end();
     await keepRunning(run, print);
     return measured;
   }
   await destroyDev(run, said);
   await searchForLeaks(run, dev);
-  return results(context, run, processWatch, dev.languageHost, system);
+  return results(context, run, processWatch, dev.languageHost, { recording, pool });
 }
 
-/** What a node can hold is not known without Google: say what is assumed. */
-function sayAssumptions(system: LabSystem, poolName: string, phases: Phases): void {
-  const pool = system.gcp.nodePools().find(({ name }) => name === poolName);
-  if (pool !== undefined) {
-    const { machineType, diskGib } = readPool(pool);
-    phases.say(describeAllocatable(machineType, diskGib));
+/** What the dev stack's nodes are; undefined when there is no such pool. */
+function poolOf(system: LabSystem, name: string): Pool | undefined {
+  const declared = system.gcp.nodePools().find((pool) => pool.name === name);
+  if (declared === undefined) {
+    return undefined;
   }
+  const { machineType, diskGib, labels } = readPool(declared);
+  return { machineType, diskGib, spot: labels["cloud.google.com/gke-spot"] === "true" };
 }
 
 function results(
@@ -174,16 +198,17 @@ function results(
   run: Run,
   processWatch: ProcessWatch,
   host: "official" | "stand-in",
-  system: LabSystem,
+  { recording, pool }: { readonly recording: Recording; readonly pool: Pool | undefined },
 ): Measured {
   const { options, failures, parts } = context;
-  const { progress, leaks } = run;
+  const { progress, leaks, system } = run;
   const measured: Measured = {
     seed: options.seed,
     builds: options.builds,
     ...countsOf(system, progress),
     secretsFound: [...leaks, ...processWatch.found.values()],
     timeScale: TIME_SCALE,
+    cost: pool === undefined ? undefined : costOfRun(recording, pool, TIME_SCALE),
     parts: partResults(Object.values(parts), host, options.kubernetesPlugin, "kwok"),
   };
   judge(measured, failures);

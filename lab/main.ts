@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { runLab } from "./lab";
+import { type LabOutput, plainOutput, terminalOutput, wantsView } from "./live";
 import { HELP, readOptions, UsageError } from "./options";
 import { realNodeLab } from "./real-run";
 import type { LabResults } from "./results";
@@ -22,9 +23,13 @@ async function main(): Promise<number> {
     print(HELP);
     return 0;
   }
+  const output: LabOutput =
+    !options.realNode && wantsView(process.stdout, process.env)
+      ? terminalOutput(process.stdout, print)
+      : plainOutput(print);
   const interrupted = new AbortController();
   const onSignal = () => {
-    print(interrupted.signal.aborted ? "Still stopping ..." : "Stopping: nothing is left behind ...");
+    output.print(interrupted.signal.aborted ? "Still stopping ..." : "Stopping: nothing is left behind ...");
     interrupted.abort(new Error("interrupted"));
   };
   // A closed terminal, and a reader that has gone (npm run lab | head), are reasons to stop in order, too.
@@ -37,7 +42,11 @@ async function main(): Promise<number> {
     if (options.realNode) {
       return await realNodeLab(__filename, options, interrupted.signal, print);
     }
-    results = await runLab(options, interrupted.signal, print);
+    try {
+      results = await runLab(options, interrupted.signal, output);
+    } finally {
+      output.end();
+    }
   } catch (error) {
     // Only what comes before anything was started ends here, such as a part that cannot be had.
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

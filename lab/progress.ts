@@ -25,11 +25,14 @@ export class Progress {
   /**
    * @param maxNodes as the stack's configuration has it: not as the pool was declared, or a wrong declaration would
    * judge itself.
+   * @param say hears the marks.
+   * @param sayCounts hears the counts, every other second while they change.
    */
   constructor(
     private readonly system: LabSystem,
     private maxNodes: number,
     private readonly say: (line: string) => void,
+    private readonly sayCounts: (line: string) => void,
   ) {
     this.recorder = new RunRecorder(() => this.take());
   }
@@ -80,7 +83,7 @@ export class Progress {
     if (Date.now() - this.printedAt >= PRINT_EVERY_MS && line !== this.printed) {
       this.printedAt = Date.now();
       this.printed = line;
-      this.say(line);
+      this.sayCounts(line);
     }
     return standing;
   }

@@ -3,6 +3,7 @@ import type { Leak } from "./leaks/search";
 import type { Part } from "./parts";
 import type { Phase } from "./phases";
 import type { Progress } from "./progress";
+import type { CostFigures } from "./report";
 import type { LabSystem } from "./system";
 
 /** One part of the lab, and whether it is the real thing. */
@@ -39,6 +40,8 @@ export interface Measured {
   readonly timeScale: number;
   /** From the webhook's sending to its 200: the Job exists. Milliseconds. */
   readonly webhookMs: { readonly p50: number; readonly p99: number; readonly max: number };
+  /** Node-hours and dollars in GKE's time; missing when the pool could not be read. */
+  readonly cost?: CostFigures;
   readonly parts: readonly PartResult[];
 }
 

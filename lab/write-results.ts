@@ -1,26 +1,26 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { findNeedles, type Needle } from "./leaks/needles";
-import { reportHtml, type RunRecorder, type RunReport } from "./report";
+import { type Recording, recordedBuilds, sampledStretch } from "./recording";
+import { reportHtml, type RunReport } from "./report";
 import { type End, type LabResults, type Measured, UNPROVEN } from "./results";
 
 /**
- * Writes lab.json, and lab.html when there is something to draw, into a folder. A text that holds one of this run's
- * secrets is not written; that is a failure of its own.
+ * Writes lab.json, and when there is something to draw lab.html and lab-run.json, which is what it was drawn from, into a
+ * folder. A text that holds one of this run's secrets is not written; that is a failure of its own.
  */
 export async function writeResults(
   folder: string,
   measured: Measured | undefined,
-  recorder: RunRecorder | undefined,
+  recording: Recording | undefined,
   end: End,
   needles: readonly Needle[],
 ): Promise<LabResults> {
   const results: LabResults = { ok: end.failures.length === 0, ...measured, ...end };
+  const report = measured === undefined || recording === undefined ? undefined : reportOf(measured, recording, end);
   const texts = {
     "lab.json": `${JSON.stringify(results, null, 2)}\n`,
-    ...(measured !== undefined && recorder !== undefined
-      ? { "lab.html": reportHtml(reportOf(measured, recorder, end)) }
-      : {}),
+    ...(report === undefined ? {} : { "lab.html": reportHtml(report), "lab-run.json": `${JSON.stringify(report)}\n` }),
   };
   await mkdir(folder, { recursive: true });
   const leaked: string[] = [];
@@ -32,8 +32,11 @@ export async function writeResults(
   return leaked.length === 0 ? results : { ...results, ok: false, failures: [...end.failures, ...leaked] };
 }
 
-function reportOf(measured: Measured, recorder: RunRecorder, end: End): RunReport {
-  const { jobs, nodes, webhookMs, overlappingPods, wastedPods, builds, secretsFound, timeScale, parts } = measured;
+function reportOf(measured: Measured, recording: Recording, end: End): RunReport {
+  const { jobs, nodes, webhookMs, overlappingPods, wastedPods, builds, secretsFound, timeScale, parts, cost } =
+    measured;
+  const { recorder, cluster } = recording;
+  const { to } = sampledStretch(recorder);
   return {
     title: "From a scheduled build to a finished Job and back to zero nodes",
     startedAt: end.phases[0]?.startedAt ?? 0,
@@ -43,6 +46,9 @@ function reportOf(measured: Measured, recorder: RunRecorder, end: End): RunRepor
     phases: end.phases,
     marks: recorder.marks,
     maxima: recorder.maxima,
+    buildRecords: recordedBuilds(recording),
+    nodes: cluster.nodeRecords().filter(({ registeredAt }) => registeredAt <= to),
+    cost,
     results: [
       { name: "builds scheduled", value: builds },
       { name: "ran exactly once", value: jobs.ranOnce, ok: jobs.ranOnce === builds },

@@ -1,3 +1,5 @@
+export { type BuildRecord, type NodeRecord, type Stretch } from "./build-record";
+export { costOf, type CostFigures, type CostRow, type PricedPool } from "./cost";
 export { reportHtml } from "./page";
 export {
   RunRecorder,

@@ -1,6 +1,9 @@
+import { costSection } from "./cost-section";
 import { markLetter, timelineSvg } from "./chart";
 import { escapeText } from "./escape";
+import { queueTimelines } from "./queue-timeline";
 import type { RunReport } from "./run-record";
+import { SECTION_STYLE } from "./section-style";
 import { STYLE } from "./style";
 
 /** The report as one HTML file that needs nothing else: no script, font or picture from anywhere. */
@@ -14,7 +17,7 @@ export function reportHtml(run: RunReport): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeText(run.title)}</title>
-<style>${STYLE}</style>
+<style>${STYLE}${SECTION_STYLE}</style>
 </head>
 <body>
 <main>
@@ -31,6 +34,10 @@ ${legend()}
 <figcaption>${timeScaleText(run.timeScale)}</figcaption>
 </figure>
 ${key(run)}
+<h2>What it cost</h2>
+${run.cost === undefined ? '<p class="quiet">The pool was not recorded.</p>' : costSection(run.cost)}
+<h2>Every build, by queue</h2>
+${queueTimelines(run)}
 <h2>Results</h2>
 ${results(run)}
 <h2>Parts</h2>

@@ -1,3 +1,6 @@
+import type { BuildRecord, NodeRecord } from "./build-record";
+import type { CostFigures } from "./cost";
+
 /** Counts at one moment. */
 export interface Sample {
   /** Epoch milliseconds. */
@@ -63,6 +66,10 @@ export interface RunReport {
   readonly phases: readonly PhaseMark[];
   readonly marks: readonly MomentMark[];
   readonly maxima: readonly MaximumMark[];
+  readonly buildRecords: readonly BuildRecord[];
+  readonly nodes: readonly NodeRecord[];
+  /** Undefined when no pool was there to price. */
+  readonly cost?: CostFigures;
   readonly results: readonly ResultRow[];
   readonly parts: readonly PartRow[];
   /** What the run does not prove, one sentence each. */
@@ -90,6 +97,11 @@ export class RunRecorder {
     this.timer = setInterval(() => {
       this.take();
     }, this.intervalMs);
+  }
+
+  /** Whether samples are being taken. */
+  get running(): boolean {
+    return this.timer !== undefined;
   }
 
   /** Takes a last sample and ends. */

@@ -1,11 +1,16 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { TEMPORARY_PREFIX } from "../../lab/leftovers";
+import type { RunReport } from "../../lab/report";
+import { STEPS, stepsOf } from "../../lab/report/build-record";
 import type { LabResults } from "../../lab/results";
+import { nodeHour } from "../../tools/preview/prices";
+import { differences } from "../support/report-figures";
 
 const ROOT = join(__dirname, "..", "..");
 const RESULTS = join(ROOT, "out", "lab.json");
@@ -72,6 +77,14 @@ function processesOf(folders: readonly string[]): string[] {
 }
 
 describe("npm run lab", () => {
+  let folder: string | undefined;
+
+  after(() => {
+    if (folder !== undefined) {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
   it("explains itself", async () => {
     const child = lab("--help");
     const { text } = output(child);
@@ -116,6 +129,35 @@ describe("npm run lab", () => {
     });
   }
 
+  it("draws a view on a terminal, and leaves that with its cursor and the last lines after Ctrl-C", async function () {
+    this.timeout(180_000);
+    if (spawnSync("script", ["--version"]).error !== undefined) {
+      Object.assign(this, { skipReason: "no script command of util-linux, which makes terminals" });
+      return this.skip();
+    }
+    // Its own, so that nobody else's folders come and go in it.
+    folder = mkdtempSync(join(tmpdir(), "buildkite-scale-to-zero-tests-"));
+    const command = `stty cols 80 rows 24; exec ${process.execPath} --import tsx lab/main.ts --builds 40 --max-nodes 3`;
+    const child = spawn("script", ["--quiet", "--flush", "--return", "--command", command, "/dev/null"], {
+      cwd: ROOT,
+      stdio: ["pipe", "pipe", "pipe"],
+      env: { ...process.env, CI: "", NO_COLOR: "", TMPDIR: folder, TERM: "xterm-256color", TSX_DISABLE_CACHE: "1" },
+    });
+    const said = output(child);
+    await said.line("> pulumi preview (dev)");
+    // As the keyboard does it.
+    child.stdin.write("\u0003");
+    assert.equal(await exitCode(child), 130, said.text());
+    const text = said.text();
+    const hidden = text.lastIndexOf("\u001b[?25l");
+    const shown = text.indexOf("\u001b[?25h", hidden);
+    assert.ok(hidden >= 0 && shown > hidden, "the cursor was hidden and is back");
+    assert.match(stripVTControlCharacters(text), /What is happening/);
+    assert.match(text.slice(shown), /FAILED +interrupted\r\n(.*\r\n)*.* were not as they must be, after /);
+    const left = readdirSync(folder).filter((name) => name.startsWith(TEMPORARY_PREFIX));
+    assert.deepEqual(left, []);
+  });
+
   it("leaves nothing behind when nobody reads its output any more", async function () {
     this.timeout(180_000);
     const before = temporaryFolders();
@@ -150,6 +192,27 @@ describe("npm run lab", () => {
     assert.ok(results.parts.some(({ name, kind }) => name === "kube-apiserver" && kind === "real"));
     const report = readFileSync(join(ROOT, "out", "lab.html"), "utf8");
     assert.match(report, /<svg/);
+    assert.deepEqual(differences(report, results.cost), [], "the report's figures are those of lab.json");
+    const { cost } = results;
+    assert.equal(cost.nodeHourDollars, nodeHour(cost.machineType, cost.spot));
+    assert.ok(cost.usedNodeHours > 0 && cost.usedNodeHours < cost.paidNodeHours, JSON.stringify(cost));
+    assert.deepEqual(
+      cost.rows.map(({ name }) => name),
+      ["this run", "OPTIMIZE_UTILIZATION", "BALANCED", "always on"],
+    );
+    assert.equal(cost.rows[3]?.dayNodeHours, 12 * 24);
+    const run = JSON.parse(readFileSync(join(ROOT, "out", "lab-run.json"), "utf8")) as RunReport;
+    assert.equal(run.buildRecords.length, 200, "the one for the destroy is not in it");
+    const whole = STEPS.map(({ name }) => name);
+    for (const build of run.buildRecords) {
+      assert.deepEqual(
+        stepsOf(build).map(({ name }) => name),
+        whole,
+        JSON.stringify(build),
+      );
+      assert.ok(run.nodes.some(({ name }) => name === build.node));
+    }
+    assert.doesNotMatch(text(), /\u001b/, "plain lines where there is no terminal");
     assert.doesNotMatch(report, /<script[^>]*src=|<link[^>]*href="http/, "self-contained");
   });
 });

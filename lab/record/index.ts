@@ -1,0 +1,2 @@
+export { buildRecords } from "./build-records";
+export { ClusterRecord, type BuildTimes, type NodeNow } from "./cluster-record";
