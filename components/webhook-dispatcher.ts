@@ -9,6 +9,7 @@ import { settingsOf } from "./dispatcher-settings";
 import { IMAGES } from "./images";
 import { createJobTokens, createJobTokensService } from "./job-tokens-resources";
 import { knownTemplateBindingSpec, knownTemplatePolicySpec } from "./job-policy";
+import { createTemplateWatch } from "./template-watch";
 import type { Exposure, WebhookDispatcherArgs } from "./webhook-dispatcher-args";
 import { webhookDispatcherFaults } from "./webhook-dispatcher-faults";
 import { ingressArgs, serviceArgs, WEBHOOK_PATH } from "./webhook-service";
@@ -44,6 +45,7 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
     this.namespace = this.createNamespace(name, args).metadata.name;
     const serviceAccount = this.createServiceAccount(name, args);
     this.createKnownTemplatePolicy(name, args);
+    createTemplateWatch(name, this);
     this.createNetworkPolicy(name, args);
     const deployment = this.createDeployment(name, args, exposure, serviceAccount);
     this.createDisruptionBudget(name);

@@ -6,6 +6,7 @@ import {
   templatePolicySpec,
 } from "../../components/job-policy";
 import { stamp, type JobManifest } from "../../components/stamp";
+import { templateWatchBindingSpec, templateWatchPolicySpec } from "../../components/template-watch";
 import { KubernetesError, type KubernetesClient } from "../../dispatcher/kubernetes/client";
 import type { KubernetesSide } from "./kubernetes-side";
 
@@ -19,6 +20,13 @@ export interface JobPolicies {
   /** What the API server says to this Job (a dry run: nothing is made); undefined where it takes it. */
   refusal(manifest: JobManifest): Promise<string | undefined>;
   remove(): Promise<void>;
+}
+
+/** Keeps the API server's watch of PodTemplates going from row to row, as a stack's own pair does in a real cluster. */
+export async function watchTemplates(admin: KubernetesClient): Promise<void> {
+  const metadata = { name: "faults-template-watch" };
+  await admin.request("POST", POLICIES, { body: { metadata, spec: templateWatchPolicySpec() } });
+  await admin.request("POST", BINDINGS, { body: { metadata, spec: templateWatchBindingSpec(metadata.name) } });
 }
 
 /**

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { KubernetesClient } from "../../dispatcher/kubernetes/client";
 import { startControlPlane } from "../control-plane";
 import { getParts, type Part } from "../parts";
+import { watchTemplates } from "./job-policies";
 import { createNodes } from "./nodes";
 import type { FaultOptions } from "./options";
 import { RowProgress, type Screen } from "./progress";
@@ -57,6 +58,7 @@ export async function runFaults(options: FaultOptions, signal: AbortSignal, scre
       admin.close();
       return Promise.resolve();
     });
+    await watchTemplates(admin);
     await createNodes(admin, POOL, PODS_PER_NODE);
     const { builds, seed, webhookOnly } = options;
     print(`\n${head()}`);

@@ -12,6 +12,7 @@ export interface Registration {
   readonly parent: string;
   readonly ignoreChanges: readonly string[];
   readonly protect: boolean;
+  readonly retainOnDelete: boolean;
   readonly provider: string;
   readonly dependencies: readonly string[];
   /** Inputs that are marked secret, as dotted paths. */
@@ -29,6 +30,7 @@ interface RegisterRequest {
   getName(): string;
   getParent(): string;
   getProtect(): boolean;
+  getRetainondelete(): boolean;
   getProvider(): string;
   getProvidersMap(): { getEntryList(): [string, string][] };
   getIgnorechangesList(): string[];
@@ -103,6 +105,7 @@ function registrationOf(request: RegisterRequest): Registration {
     parent: request.getParent(),
     ignoreChanges: request.getIgnorechangesList(),
     protect: request.getProtect(),
+    retainOnDelete: request.getRetainondelete(),
     provider: request.getProvider(),
     dependencies: request.getDependenciesList(),
     secretPaths,

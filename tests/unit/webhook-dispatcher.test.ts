@@ -239,6 +239,14 @@ describe("WebhookDispatcher", () => {
     });
   });
 
+  it("leaves behind the pair that keeps the API server's watch of templates going, and nothing else", async () => {
+    const registrations = await registrationsOf(() => new WebhookDispatcher("dispatcher", ARGS));
+    assert.deepEqual(
+      registrations.filter(({ retainOnDelete }) => retainOnDelete).map(({ name }) => name),
+      ["dispatcher-template-watch", "dispatcher-template-watch-binding"],
+    );
+  });
+
   it("exposes nothing by default", async () => {
     const registrations = await dispatcher();
     assert.equal(registrations.filter(({ type }) => type === K8S.ingress).length, 0);
@@ -323,11 +331,11 @@ describe("WebhookDispatcher", () => {
 
   it("needs no known value at preview", async () => {
     const registrations = await registrationsOf(() => new WebhookDispatcher("dispatcher", ARGS), { preview: true });
-    assert.equal(registrations.length, 14);
+    assert.equal(registrations.length, 16);
     const asking = await registrationsOf(() => new WebhookDispatcher("dispatcher", { ...ARGS, buildkite: BUILDKITE }), {
       preview: true,
     });
-    assert.equal(asking.length, 15);
+    assert.equal(asking.length, 17);
   });
 
   const refused: [string, Partial<WebhookDispatcherArgs>, RegExp][] = [
