@@ -226,13 +226,13 @@ describe("WebhookDispatcher", () => {
 
   it("refuses Jobs of unknown templates in the agents' namespace, also when the policy itself fails", async () => {
     const registrations = await dispatcher();
-    const policy = only(registrations, K8S.policy).inputs["spec"] as {
+    const policy = only(registrations, K8S.policy, "dispatcher-known-templates").inputs["spec"] as {
       failurePolicy: string;
       validations: { expression: string }[];
     };
     assert.equal(policy.failurePolicy, "Fail");
     assert.match(policy.validations[0]?.expression ?? "", /in \['default'\]$/);
-    assert.deepEqual(only(registrations, `${K8S.policy}Binding`).inputs["spec"], {
+    assert.deepEqual(only(registrations, `${K8S.policy}Binding`, "dispatcher-known-templates-binding").inputs["spec"], {
       policyName: "dispatcher-known-templates-abc1234",
       validationActions: ["Deny"],
       matchResources: { namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "ci-agents" } } },
