@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { AGENT_CONTAINER, jobName } from "../../components/contract";
 import { labelValue } from "../../components/stamp";
 import type { AgentsNamespace } from "../agents-namespace";
@@ -10,6 +9,7 @@ import type { Metrics } from "../metrics";
 import type { QueueRoute } from "../settings";
 import type { AgentLost } from "./agent-lost";
 import { standingOf } from "./job-state";
+import { lookAgain } from "./look";
 import type { StacksClient } from "./stacks-client";
 
 export interface CanceledOptions {
@@ -59,22 +59,7 @@ export class Canceled {
   /** Looks again and again until the signal. */
   async run(signal: AbortSignal): Promise<void> {
     const { intervalMs, log } = this.#options;
-    let failing = false;
-    for (;;) {
-      try {
-        await sleep(intervalMs * (0.8 + Math.random() * 0.4), undefined, { signal });
-        await this.#look(signal);
-        failing = false;
-      } catch (error) {
-        if (isAborted(signal)) {
-          return;
-        }
-        if (!failing) {
-          failing = true;
-          log.warn("canceled jobs not looked for, will be tried again", { error: messageOf(error) });
-        }
-      }
-    }
+    await lookAgain({ what: "canceled jobs", intervalMs, log }, () => this.#look(signal), signal);
   }
 
   async #look(signal: AbortSignal): Promise<void> {
@@ -150,9 +135,4 @@ function hasStarted({ status }: Pod): boolean {
 
 function uuidOf({ name }: Pick<SeenJob, "name">): string {
   return name.slice(jobName("").length);
-}
-
-/** A call, because the compiler takes a property that was read before an `await` as unchanged after it. */
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }

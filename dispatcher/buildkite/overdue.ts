@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { jobName } from "../../components/contract";
 import { labelValue } from "../../components/stamp";
 import type { AgentsNamespace } from "../agents-namespace";
@@ -8,6 +7,7 @@ import type { Pod } from "../kubernetes/objects";
 import { messageOf, type Log } from "../log";
 import type { Metrics } from "../metrics";
 import type { QueueRoute } from "../settings";
+import { lookAgain } from "./look";
 
 export interface OverdueOptions {
   api: Pick<AgentsNamespace, "readJob" | "podsOf" | "deleteJob">;
@@ -42,22 +42,7 @@ export class Overdue {
   /** Looks again and again until the signal. */
   async run(signal: AbortSignal): Promise<void> {
     const { intervalMs, log } = this.#options;
-    let failing = false;
-    for (;;) {
-      try {
-        await sleep(intervalMs * (0.8 + Math.random() * 0.4), undefined, { signal });
-        await this.#look(signal);
-        failing = false;
-      } catch (error) {
-        if (isAborted(signal)) {
-          return;
-        }
-        if (!failing) {
-          failing = true;
-          log.warn("pods that wait for too long not looked for, will be tried again", { error: messageOf(error) });
-        }
-      }
-    }
+    await lookAgain({ what: "pods that wait for too long", intervalMs, log }, () => this.#look(signal), signal);
   }
 
   async #look(signal: AbortSignal): Promise<void> {
@@ -104,9 +89,4 @@ export class Overdue {
 
 function hasNode({ spec, status }: Pod): boolean {
   return (spec?.nodeName ?? "") !== "" || (status?.phase ?? "Pending") !== "Pending";
-}
-
-/** A call, because the compiler takes a property that was read before an `await` as unchanged after it. */
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { JOB_UUID, jobName, QUEUE_LABEL } from "../../components/contract";
 import { labelValue } from "../../components/stamp";
 import type { AgentsNamespace } from "../agents-namespace";
@@ -8,6 +7,7 @@ import type { Pod } from "../kubernetes/objects";
 import { messageOf, type Log } from "../log";
 import type { Metrics } from "../metrics";
 import type { QueueRoute } from "../settings";
+import { lookAgain } from "./look";
 import type { Report } from "./report";
 import type { SetAside } from "./set-aside";
 import { GONE_WITHIN_MS, removeJob } from "./removal";
@@ -56,22 +56,7 @@ export class StartFailures {
   /** Looks again and again until the signal. */
   async run(signal: AbortSignal): Promise<void> {
     const { intervalMs, log } = this.#options;
-    let failing = false;
-    for (;;) {
-      try {
-        await sleep(intervalMs * (0.8 + Math.random() * 0.4), undefined, { signal });
-        await this.#look(signal);
-        failing = false;
-      } catch (error) {
-        if (isAborted(signal)) {
-          return;
-        }
-        if (!failing) {
-          failing = true;
-          log.warn("pods that cannot start not looked for, will be tried again", { error: messageOf(error) });
-        }
-      }
-    }
+    await lookAgain({ what: "pods that cannot start", intervalMs, log }, () => this.#look(signal), signal);
   }
 
   async #look(signal: AbortSignal): Promise<void> {
