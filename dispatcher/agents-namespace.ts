@@ -125,12 +125,12 @@ export class AgentsNamespace {
    * @returns false when that Job is no longer there.
    */
   deleteJob(name: string, uid: string, signal: AbortSignal): Promise<boolean> {
-    return this.#delete("jobs", `${this.jobsPath}/${name}`, uid, "Foreground", signal);
+    return this.#delete("jobs", `${this.jobsPath}/${name}`, { uid }, "Foreground", signal);
   }
 
-  /** Deletes this very pod. @returns false when that pod is no longer there. */
-  deletePod(name: string, uid: string, signal: AbortSignal): Promise<boolean> {
-    return this.#delete("pods", `${this.podsPath}/${name}`, uid, undefined, signal);
+  /** Deletes this very pod. @returns false when that pod is no longer there, or no longer as it was read. */
+  deletePod(name: string, asRead: { uid: string; resourceVersion?: string }, signal: AbortSignal): Promise<boolean> {
+    return this.#delete("pods", `${this.podsPath}/${name}`, asRead, undefined, signal);
   }
 
   async #find<T>(resource: string, path: string, options: RequestOptions): Promise<T | undefined> {
@@ -147,11 +147,11 @@ export class AgentsNamespace {
   async #delete(
     resource: string,
     path: string,
-    uid: string,
+    preconditions: { uid: string; resourceVersion?: string },
     propagationPolicy: string | undefined,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const body = { apiVersion: "v1", kind: "DeleteOptions", preconditions: { uid }, propagationPolicy };
+    const body = { apiVersion: "v1", kind: "DeleteOptions", preconditions, propagationPolicy };
     try {
       await this.#timed("delete", resource, "DELETE", path, { body, accept: METADATA_ONLY, signal });
       return true;

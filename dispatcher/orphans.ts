@@ -81,7 +81,7 @@ export class Orphans {
     if (job !== undefined && job.metadata.uid === jobUidOf(live)) {
       return;
     }
-    if (await api.deletePod(name, uid, signal)) {
+    if (await api.deletePod(name, { uid }, signal)) {
       metrics.orphans.inc();
       log.warn("orphaned pod deleted", { pod: name, uuid, why: "the Job that made it is gone" });
     }

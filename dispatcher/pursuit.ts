@@ -77,9 +77,7 @@ export class Pursuit {
     }
     try {
       const existing = await this.#read(held);
-      return existing === undefined
-        ? this.#nameTaken(held, "it was just deleted")
-        : await this.#existing(held, existing);
+      return existing === undefined ? this.#vanished(held) : await this.#existing(held, existing);
     } catch (error) {
       return this.#failed(held, error);
     }
@@ -122,7 +120,22 @@ export class Pursuit {
       return this.#existing(held, existing);
     }
     const pods = await this.#options.api.podsOf(jobName(held.work.job.uuid), this.#options.signal);
-    return pods.some(isLive) ? this.#nameTaken(held, "a pod of its Job that is gone is still there") : undefined;
+    if (pods.some(isLive)) {
+      return this.#nameTaken(held, "a pod of its Job that is gone is still there");
+    }
+    return pods.length > 0 && this.#isNextOfOther(held) ? "deferred" : undefined;
+  }
+
+  #vanished(held: HeldJob): Step {
+    return this.#isNextOfOther(held) ? "deferred" : this.#nameTaken(held, "it was just deleted");
+  }
+
+  /**
+   * Of a Job that was there a moment ago: most likely the other replica replaces it, and only it knows the number of the
+   * next attempt. Were it 1 again, a job would get more pods than it may. If nobody makes it, the loop finds that out.
+   */
+  #isNextOfOther({ attempt }: HeldJob): boolean {
+    return this.#options.asksBuildkite && attempt === 1;
   }
 
   /** The name is taken: by whom, and what follows. Everything is judged by what was just read. */
@@ -162,9 +175,8 @@ export class Pursuit {
           return { cause: "attempt", milliseconds: early, why: `attempt ${judgement.attempt}` };
         }
         const deleted = await api.deleteJob(name, judgement.uid, signal);
-        if (deleted) {
-          held.attempt = judgement.attempt;
-        }
+        // Whoever has deleted it, and whoever makes the next: it is that attempt.
+        held.attempt = judgement.attempt;
         return this.#nameTaken(held, deleted ? "its finished Job is being deleted" : "its finished Job is gone");
       }
     }

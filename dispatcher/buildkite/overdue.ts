@@ -10,7 +10,7 @@ import type { QueueRoute } from "../settings";
 import { lookAgain } from "./look";
 
 export interface OverdueOptions {
-  api: Pick<AgentsNamespace, "readJob" | "podsOf" | "deleteJob">;
+  api: Pick<AgentsNamespace, "readJob" | "podsOf" | "deletePod" | "deleteJob">;
   jobs: Pick<JobsWatch, "live">;
   queues: readonly QueueRoute[];
   metrics: Pick<Metrics, "returned">;
@@ -76,6 +76,13 @@ export class Overdue {
     if (pods.some(hasNode)) {
       this.#placed.add(uid);
       return;
+    }
+    for (const { metadata: pod } of pods) {
+      // As it was read, without a node: one that gets its node in this very moment is left alone.
+      const { name: podName, uid: podUid, resourceVersion } = pod;
+      if (!(await api.deletePod(podName, { uid: podUid, resourceVersion }, signal))) {
+        return;
+      }
     }
     if (await api.deleteJob(name, uid, signal)) {
       metrics.returned.inc();

@@ -3,6 +3,7 @@ import type { FakeJob } from "../buildkite";
 /** Jobs by what became of them. */
 export interface Outcomes {
   readonly scheduled: number;
+  /** Started once and over; or its agent was lost with it. */
   readonly ranOnce: number;
   readonly canceled: number;
   readonly lost: number;
@@ -32,7 +33,9 @@ function outcome(job: FakeJob, isLive: (id: string) => boolean): keyof Omit<Outc
     return "twice";
   }
   if (job.state === "finished" || job.state === "canceled") {
-    return job.starts === 1 ? "ranOnce" : job.state === "canceled" ? "canceled" : "givenUp";
+    // An agent that died between taking its job and starting it: Buildkite ended it, nobody gave it up.
+    const isOver = job.starts === 1 || job.result?.signalReason === "agent_lost";
+    return isOver ? "ranOnce" : job.state === "canceled" ? "canceled" : "givenUp";
   }
   const isWaiting = job.state === "scheduled" || job.state === "reserved" || job.state === "limited";
   return isWaiting || isLive(job.id) ? "open" : "lost";

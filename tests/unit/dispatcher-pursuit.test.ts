@@ -10,6 +10,7 @@ import {
 } from "../../components/contract";
 import type { PodTemplateObject } from "../../components/stamp";
 import { HeldJob } from "../../dispatcher/held-job";
+import { KubernetesError } from "../../dispatcher/kubernetes/client";
 import type { Job, Pod } from "../../dispatcher/kubernetes/objects";
 import { PATIENCE } from "../../dispatcher/patience";
 import { Pursuit } from "../../dispatcher/pursuit";
@@ -36,6 +37,8 @@ class Scene {
   job: Job | undefined;
   pods: Pod[] = [];
   hasPods = false;
+  nameTaken = false;
+  asksBuildkite = false;
   mostJobs = Infinity;
   liveJobs = 0;
   refusalLimitMs = PATIENCE.refusalLimitMs;
@@ -47,7 +50,10 @@ class Scene {
     };
     const pursuit = new Pursuit({
       api: {
-        createJob: () => called("create", undefined),
+        createJob: () =>
+          this.nameTaken
+            ? Promise.reject(new KubernetesError("create", 409, { reason: "AlreadyExists" }))
+            : called("create", undefined),
         readJob: () => called("read", this.job),
         podsOf: () => called("pods", this.pods),
         deleteJob: () => called("delete", true),
@@ -57,7 +63,7 @@ class Scene {
       slots: new Slots(this.mostJobs, () => this.liveJobs),
       patience: { ...PATIENCE, refusalLimitMs: this.refusalLimitMs },
       signal: new AbortController().signal,
-      ...{ asksBuildkite: false, hurried: () => false },
+      ...{ asksBuildkite: this.asksBuildkite, hurried: () => false },
     });
     return pursuit.step(this.held);
   }
@@ -105,6 +111,15 @@ describe("a job on its way to its Job", () => {
     assert.deepEqual(scene.calls, []);
     scene.liveJobs = 1;
     assert.equal(await scene.step(), "created");
+  });
+
+  it("leaves a Job that vanished between create and read to whoever replaces it: the attempts are counted there", async () => {
+    scene.nameTaken = true;
+    scene.asksBuildkite = true;
+    assert.equal(await scene.step(), "deferred");
+    scene.held.attempt = 2;
+    const step = await scene.step();
+    assert.equal(typeof step === "object" && "cause" in step && step.cause, "name");
   });
 
   it("goes on with its next attempt where there is no slot: at Buildkite nobody would know its number", async () => {
