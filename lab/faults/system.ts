@@ -177,7 +177,7 @@ export class FaultSystem {
     for (let count = 0; count < builds; count += 1) {
       const due = began + (count * overSeconds * 1000) / builds;
       if (due > Date.now()) {
-        await this.wait((due - Date.now()) / 1000);
+        await this.wait(Math.max(due - Date.now(), 0) / 1000);
       }
       const seconds = this.lengths.integer(SHORTEST_BUILD_MS, LONGEST_BUILD_MS) / 1000;
       this.fake.schedule({ queue: QUEUE, seconds });
