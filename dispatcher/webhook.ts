@@ -118,7 +118,8 @@ export class Webhook {
     return this.#genuine(payload as Record<string, unknown>, arrivedAt);
   }
 
-  async #genuine(payload: Record<string, unknown>, arrivedAt: number): Promise<Answer> {
+  /** Not async: while the job waits, nothing may hold the payload, which in memory is several times its bytes. */
+  #genuine(payload: Record<string, unknown>, arrivedAt: number): Answer | Promise<Answer> {
     const { metrics, log, queues } = this.#options;
     const job = readJobScheduled(payload);
     if ("ignored" in job) {
@@ -127,13 +128,14 @@ export class Webhook {
       log[level]("webhook ignored", { cause: job.ignored, of: job.event, field: job.field });
       return { status: 204, event: job.event };
     }
+    const event = "job.scheduled";
     const route = routeOf(job, queues);
     if (typeof route === "string") {
       metrics.ignored.inc({ cause: `not_served_${route}` });
       log.info("webhook ignored", { cause: "not_served", by: route, uuid: job.uuid, pipeline: job.pipeline });
-      return { status: 204, event: "job.scheduled" };
+      return { status: 204, event };
     }
-    return { ...(await this.#dispatch(job, route, arrivedAt)), event: "job.scheduled" };
+    return this.#dispatch(job, route, arrivedAt).then((answer) => ({ ...answer, event }));
   }
 
   async #dispatch(scheduled: ScheduledJob, route: QueueRoute, arrivedAt: number): Promise<Answer> {

@@ -144,13 +144,13 @@ export class StacksConnection {
     const { kind, method, path } = call;
     const { timeoutMs = 30_000, userAgent, onExchange } = this.#options;
     await this.#paces[kind].take(signal);
-    const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
+    const body = call.body === undefined ? undefined : JSON.stringify(call.body);
     const url = new URL(this.#base.pathname.replace(/\/$/, "") + path, this.#base);
     const headers: http.OutgoingHttpHeaders = {
       accept: "application/json",
       authorization: `Token ${token}`,
       "user-agent": userAgent,
-      ...(body === undefined ? {} : { "content-type": "application/json", "content-length": body.length }),
+      ...(body === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }),
     };
     const request = this.#transport.request(url, { method, headers, agent: this.#agent });
     const what = `${method} ${url.pathname}`;

@@ -80,8 +80,13 @@ export class KubernetesClient {
       throw new TypeError(`server must be an https:// URL, got ${JSON.stringify(connection.server)}`);
     }
     const tls = { ca: connection.ca, cert: connection.clientCert, key: connection.clientKey };
-    const agent = (more: http.AgentOptions): http.Agent =>
-      secure ? new https.Agent({ ...tls, ...more }) : new http.Agent(more);
+    const agent = (more: http.AgentOptions): http.Agent => {
+      const made = secure ? new https.Agent({ ...tls, ...more }) : new http.Agent(more);
+      // All its connections are to one server with one identity: Node would put all certificates together into a name
+      // for them, anew for every request.
+      made.getName = () => url.host;
+      return made;
+    };
     this.#transport = secure ? https : http;
     this.#agent = agent({ keepAlive: true, maxSockets: options.maxSockets ?? 32, scheduling: "lifo" });
     this.#watchAgent = agent({});
@@ -103,11 +108,12 @@ export class KubernetesClient {
    * when there was no complete answer: a write may then have happened or not.
    */
   async request<T = unknown>(method: Method, path: string, options: RequestOptions = {}): Promise<T> {
-    const body = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body));
+    // A string: Node sends it in one piece with the headers, a Buffer in a write (and a TLS record) of its own.
+    const body = options.body === undefined ? undefined : JSON.stringify(options.body);
     const headers = await this.#headers(options.accept);
     if (body !== undefined) {
       headers["content-type"] = options.contentType ?? "application/json";
-      headers["content-length"] = body.length;
+      headers["content-length"] = Buffer.byteLength(body);
     }
     const answer = await this.#exchange(method, path, headers, body, options);
     const text = answer.body.toString("utf8");
@@ -190,7 +196,7 @@ export class KubernetesClient {
     method: Method,
     path: string,
     headers: http.OutgoingHttpHeaders,
-    body: Buffer | undefined,
+    body: string | undefined,
     options: RequestOptions,
   ): Promise<Answer> {
     const timeoutMs = options.timeoutMs ?? this.#timeoutMs;

@@ -18,7 +18,7 @@ export interface Answer {
  */
 export function answerOf(
   request: http.ClientRequest,
-  body: Buffer | undefined,
+  body: string | undefined,
   what: string,
   timeoutMs: number,
   signal: AbortSignal | undefined,
