@@ -14,6 +14,7 @@ import { measureBlocks, measureSingle } from "./measure-blocks";
 import { measureNodes } from "./nodes";
 import type { BenchOptions } from "./options";
 import { pauseControllers } from "./pause";
+import { apiProcesses } from "./process-cpu";
 import { SIZES, type Scenario, type Sizes } from "./scenarios";
 import { measureSteady } from "./steady";
 
@@ -82,7 +83,8 @@ async function measure(
     let namespaces = 0;
     const namespace = (): string => `bench-${(namespaces += 1)}`;
     const sizes = SIZES[options.size];
-    const context: BenchContext = { options, sizes, admin, access, signal, print, namespace };
+    const processes = await apiProcesses(controlPlane.pids());
+    const context: BenchContext = { options, sizes, admin, access, processes, signal, print, namespace };
 
     const measured: Measured = {
       ...(asks("blocks") ? await measureBlocks(context) : {}),

@@ -9,6 +9,8 @@ export interface BenchContext {
   readonly sizes: Sizes;
   readonly admin: KubernetesClient;
   readonly access: AdministratorAccess;
+  /** The control plane's processes whose CPU time is told, by command. */
+  readonly processes: ReadonlyMap<string, number>;
   readonly signal: AbortSignal;
   readonly print: (line: string) => void;
   /** A name that no namespace has. */

@@ -1,3 +1,4 @@
+import type { CpuTime } from "./process-cpu";
 import { percentile } from "./results";
 
 /** Calls per job. */
@@ -26,6 +27,8 @@ export interface ScaleRow {
   /** The highest of a dispatcher started afterwards, which has to read all these Jobs; absent where there is none. */
   readonly restartMiB?: number;
   readonly callsPerJob: CallsPerJob;
+  /** Milliseconds of CPU time per job by process; `bench` is the one that sends, plays Buildkite and watches. */
+  readonly cpuMsPerJob: CpuTime;
   /** Answers to webhooks by their status; absent where there are none. */
   readonly answers?: Readonly<Record<string, number>>;
 }

@@ -22,6 +22,7 @@ import { CreatedJobs } from "./created-jobs";
 import { startDispatcherProcess, untilReady, type DispatcherProcess } from "./dispatcher-process";
 import { countInFlight } from "./dispatcher-metrics";
 import { createBuildsFixture, settingsFor, type Served } from "./fixture";
+import { cpuPerJob, readCpu } from "./process-cpu";
 import { readMemory } from "./process-memory";
 import { rounded, timesOf, type ScaleRow } from "./scale-row";
 import { QUEUE, signedWebhook, type SignedWebhook } from "./webhooks";
@@ -136,15 +137,21 @@ export class Stage {
     act: () => Promise<Record<string, number> | undefined>,
     dispatcher?: DispatcherProcess,
   ): Promise<ScaleRow> {
-    const { access, signal } = this.context;
+    const { access, processes, signal } = this.context;
     const apiBefore = await countApiRequests(access);
     const buildkiteBefore = this.fake.stackCalls.total;
+    const working = new Map([...processes, ["bench", process.pid]]);
+    if (dispatcher !== undefined) {
+      working.set("dispatcher", dispatcher.pid);
+    }
+    const cpuBefore = await readCpu(working);
     const began = performance.now();
     schedule(jobs);
     const acting = act();
     this.measured += jobs.length;
     const longest = LONGEST.seconds + LONGEST.secondsPerJob * jobs.length;
     const [answers] = await Promise.all([acting, this.created.until(this.measured, longest, signal)]);
+    const cpuMsPerJob = cpuPerJob(cpuBefore, await readCpu(working), jobs.length);
     const buildkite = this.fake.stackCalls.total - buildkiteBefore;
     const memory = dispatcher && (await readMemory(dispatcher.pid));
     const kubernetes = (await countApiRequests(access)) - apiBefore;
@@ -156,6 +163,7 @@ export class Stage {
         kubernetes: rounded(kubernetes / jobs.length, 3),
         buildkite: rounded(buildkite / jobs.length, 3),
       },
+      cpuMsPerJob,
       ...(answers === undefined ? {} : { answers }),
     };
   }

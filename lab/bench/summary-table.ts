@@ -1,5 +1,5 @@
 import type { BenchResults } from "./bench-results";
-import type { ScaleRow } from "./scale-row";
+import { rounded, type ScaleRow } from "./scale-row";
 
 /** A table: its head and its rows. */
 export interface Table {
@@ -10,7 +10,9 @@ export interface Table {
 
 /** Everything that was measured, as tables for people, for Markdown and for the report. */
 export function tablesOf(results: BenchResults): Table[] {
-  return [turns(results), growth(results), others(results), aims(results)].filter(({ rows }) => rows.length > 0);
+  return [turns(results), growth(results), cpu(results), others(results), aims(results)].filter(
+    ({ rows }) => rows.length > 0,
+  );
 }
 
 function turns({ dispatcher, raw, ratios, single }: BenchResults): Table {
@@ -78,9 +80,34 @@ function growthRow(way: string, row: ScaleRow, raw: ScaleRow | undefined): strin
   return [
     ...[text(row.jobs), way, `${text(row.seconds)} s`, text(row.perSecond)],
     raw === undefined ? "-" : text(Number((row.perSecond / raw.perSecond).toFixed(2))),
-    ...[`${text(row.p50Ms)} ms`, `${text(row.p99Ms)} ms`, mebibytes(row.peakMiB), mebibytes(row.restartMiB)],
+    ...[`${text(row.p50Ms)} ms`, `${text(row.p99Ms)} ms`, orDash(row.peakMiB), orDash(row.restartMiB)],
     ...[text(row.callsPerJob.kubernetes), text(row.callsPerJob.buildkite)],
   ];
+}
+
+/** What the API server could not do because others had the cores: where all share a machine, that is the rate. */
+function cpu({ scale = [], rawScale = [], pollingScale, machine }: BenchResults): Table {
+  const ways: [string, readonly ScaleRow[]][] = [
+    ["raw POST", rawScale],
+    ["dispatcher", scale],
+    ["polling model, limits raised", pollingScale?.limitsRaised ?? []],
+  ];
+  const rows = ways.flatMap(([way, all]) => all.map((row) => ({ way, row }))).sort((a, b) => a.row.jobs - b.row.jobs);
+  return {
+    title: "CPU time per job, ms",
+    head: ["jobs", "way", "kube-apiserver", "etcd", "dispatcher", "the bench itself", "all", "that there was"],
+    rows: rows.map(({ way, row: { jobs, seconds, cpuMsPerJob } }) => [
+      ...[text(jobs), way],
+      ...["kube-apiserver", "etcd", "dispatcher", "bench"].map((name) => orDash(cpuMsPerJob[name])),
+      text(
+        rounded(
+          Object.values(cpuMsPerJob).reduce((sum, ms) => sum + ms, 0),
+          2,
+        ),
+      ),
+      text(rounded((Number(machine["cpus"]) * seconds * 1000) / jobs, 2)),
+    ]),
+  };
 }
 
 function others({ steady, reconcileOnly, lostWebhooks, nodes }: BenchResults): Table {
@@ -150,7 +177,7 @@ function aims({ aims: all }: BenchResults): Table {
   };
 }
 
-function mebibytes(value: number | null | undefined): string {
+function orDash(value: number | null | undefined): string {
   return typeof value === "number" ? text(value) : "-";
 }
 

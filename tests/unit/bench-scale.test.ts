@@ -3,8 +3,9 @@ import { judgeAims } from "../../lab/bench/aims";
 import { sumApiRequests } from "../../lab/bench/api-requests";
 import type { BenchResults } from "../../lab/bench/bench-results";
 import { sumOf } from "../../lab/bench/dispatcher-metrics";
-import { joined, reckon } from "../../lab/bench/growth";
+import { joined, middle, reckon } from "../../lab/bench/growth";
 import { PollingController } from "../../lab/bench/polling-controller";
+import { cpuPerJob, readCpu } from "../../lab/bench/process-cpu";
 import { benchHtml } from "../../lab/bench/report-page";
 import { timesOf, type ScaleRow } from "../../lab/bench/scale-row";
 import { markdown, plainText } from "../../lab/bench/table-text";
@@ -15,6 +16,7 @@ function row(jobs: number, seconds: number, more: Partial<ScaleRow> = {}): Scale
   return {
     ...{ jobs, seconds, perSecond: jobs / seconds, firstMs: 10, p50Ms: 500 * seconds, p99Ms: 990 * seconds },
     ...{ peakMiB: null, endMiB: null, callsPerJob: { kubernetes: 1, buildkite: 0.01 } },
+    cpuMsPerJob: { "kube-apiserver": 2.5, etcd: 0.5, bench: 0.7 },
     ...more,
   };
 }
@@ -98,7 +100,31 @@ describe("the bench's scale", () => {
     const whole = joined(row(500, 2), row(500, 3));
     assert.deepEqual([whole.jobs, whole.seconds, whole.perSecond, whole.p50Ms], [1_000, 5, 200, 2_000]);
     assert.ok(whole.p99Ms > 2_000 && whole.p99Ms < 5_000);
+    const halves = [{ etcd: 1 }, { etcd: 4 }].map((cpuMsPerJob, index) => row(100 + 200 * index, 1, { cpuMsPerJob }));
+    assert.deepEqual(joined(...(halves as [ScaleRow, ScaleRow])).cpuMsPerJob, { etcd: 3.25 });
     assert.deepEqual(reckon(row(1_000, 98.5), 10_000), { jobs: 10_000, seconds: 998.5 });
+  });
+
+  it("tells of three rounds the middle one, and of memory the worst", () => {
+    const rounds = [row(9, 3, { peakMiB: 90 }), row(9, 1, { peakMiB: 95, restartMiB: 99 }), row(9, 2, { peakMiB: 91 })];
+    assert.deepEqual(middle(rounds), row(9, 2, { peakMiB: 95, restartMiB: 99 }));
+    assert.equal(middle([row(9, 1)]).peakMiB, null);
+  });
+
+  it("reads the CPU time of processes, and says what each job has used", async () => {
+    const working = new Map([["bench", process.pid]]);
+    const before = await readCpu(working);
+    const began = process.cpuUsage();
+    const usedMs = (): number => {
+      const { user, system } = process.cpuUsage(began);
+      return (user + system) / 1000;
+    };
+    while (usedMs() < 200) {
+      // Uses up CPU time.
+    }
+    const perJob = cpuPerJob(before, await readCpu(working), 10)["bench"] ?? 0;
+    assert.ok(Math.abs(perJob - 20) < 5, String(perJob));
+    await assert.rejects(readCpu(new Map([["gone", 2 ** 22 + 1]])), /ENOENT/);
   });
 
   it("judges each aim by this run's figures, and none that was not measured", () => {
