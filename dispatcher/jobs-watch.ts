@@ -3,9 +3,10 @@ import { ATTEMPT_ANNOTATION, PIPELINE_LABEL, QUEUE_LABEL } from "../components/c
 import { OURS, type AgentsNamespace } from "./agents-namespace";
 import { attemptOf, endOf, failureReasonOf, isFinished } from "./judge";
 import type { KubernetesClient } from "./kubernetes/client";
-import { Informer, type ChangeKind, type InformerFailure } from "./kubernetes/informer";
+import { Informer, type ChangeKind } from "./kubernetes/informer";
 import type { Job } from "./kubernetes/objects";
 import { readMilliseconds } from "./pods-watch";
+import { Watched } from "./watched";
 
 /** What memory holds of a Job. */
 export interface SeenJob {
@@ -47,17 +48,18 @@ export interface JobsWatchOptions {
 const UNSEEN_LIMIT_MS = 60_000;
 
 /** Our Jobs as the watch last saw them: for counting and for waking those that wait, never for a decision. */
-export class JobsWatch {
-  readonly #informer: Informer<SeenJob, Job>;
+export class JobsWatch extends Watched<SeenJob, Job> {
+  protected readonly informer: Informer<SeenJob, Job>;
   readonly #namespace: string;
   readonly #keys: ReadonlyMap<string, string>;
   readonly #live = new Set<string>();
   readonly #unseen = new Map<string, { queue: string; at: number }>();
 
   constructor(options: JobsWatchOptions) {
+    super();
     this.#namespace = options.namespace;
     this.#keys = new Map(options.queues.map((key) => [labelValue(key), key]));
-    this.#informer = new Informer({
+    this.informer = new Informer({
       client: options.client,
       path: options.api.jobsPath,
       query: OURS,
@@ -79,24 +81,8 @@ export class JobsWatch {
     });
   }
 
-  get synced(): boolean {
-    return this.#informer.synced;
-  }
-
-  get lastContact(): number {
-    return this.#informer.lastContact;
-  }
-
-  get failure(): InformerFailure | undefined {
-    return this.#informer.failure;
-  }
-
-  start(signal: AbortSignal): Promise<void> {
-    return this.#informer.start(signal);
-  }
-
   get(name: string): SeenJob | undefined {
-    return this.#informer.get(this.#namespace, name);
+    return this.informer.get(this.#namespace, name);
   }
 
   /** Whether the Job is there and not finished, or was just made by us. */
@@ -112,12 +98,12 @@ export class JobsWatch {
 
   /** Live Jobs that the watch shows. */
   live(): SeenJob[] {
-    return this.#informer.list().filter(({ finished }) => !finished);
+    return this.informer.list().filter(({ finished }) => !finished);
   }
 
   /** Finished Jobs that the watch shows. */
   finished(): SeenJob[] {
-    return this.#informer.list().filter(({ finished }) => finished);
+    return this.informer.list().filter(({ finished }) => finished);
   }
 
   /** We made this one; it counts from now on, whenever the watch will show it. */
@@ -134,7 +120,7 @@ export class JobsWatch {
     const count = (queue: string): void => {
       counts.set(queue, (counts.get(queue) ?? 0) + 1);
     };
-    for (const job of this.#informer.list()) {
+    for (const job of this.informer.list()) {
       if (!job.finished) {
         count(this.#keys.get(job.queue) ?? "other");
       }

@@ -2,8 +2,9 @@ import { AGENT_CONTAINER, JOB_UUID, QUEUE_LABEL } from "../components/contract";
 import { labelValue } from "../components/stamp";
 import { OURS, type AgentsNamespace } from "./agents-namespace";
 import type { KubernetesClient } from "./kubernetes/client";
-import { Informer, type ChangeKind, type InformerFailure } from "./kubernetes/informer";
+import { Informer, type ChangeKind } from "./kubernetes/informer";
 import type { MetadataOnly, Pod } from "./kubernetes/objects";
+import { Watched } from "./watched";
 
 /** Set by the Job controller on every pod it makes; it stays when the owner reference is taken away. */
 const CONTROLLER_UID_LABEL = "batch.kubernetes.io/controller-uid";
@@ -45,15 +46,16 @@ export interface PodsWatchOptions {
 }
 
 /** Our pods as the watch last saw them: for counting and telling, never for a decision. */
-export class PodsWatch {
-  readonly #informer: Informer<SeenPod, Pod>;
+export class PodsWatch extends Watched<SeenPod, Pod> {
+  protected readonly informer: Informer<SeenPod, Pod>;
   readonly #keys: ReadonlyMap<string, string>;
   /** One string for each node, however many pods it has. */
   readonly #nodes = new Map<string, string>();
 
   constructor(options: PodsWatchOptions) {
+    super();
     this.#keys = new Map(options.queues.map((key) => [labelValue(key), key]));
-    this.#informer = new Informer({
+    this.informer = new Informer({
       client: options.client,
       path: options.api.podsPath,
       query: OURS,
@@ -63,41 +65,25 @@ export class PodsWatch {
     });
   }
 
-  get synced(): boolean {
-    return this.#informer.synced;
-  }
-
-  get lastContact(): number {
-    return this.#informer.lastContact;
-  }
-
-  get failure(): InformerFailure | undefined {
-    return this.#informer.failure;
-  }
-
-  start(signal: AbortSignal): Promise<void> {
-    return this.#informer.start(signal);
-  }
-
   list(): SeenPod[] {
-    return this.#informer.list();
+    return this.informer.list();
   }
 
   /** Pods whose agent has not started yet, oldest first. */
   waiting(): SeenPod[] {
-    const waiting = this.#informer.list().filter((pod) => pod.pending || pod.starting);
+    const waiting = this.informer.list().filter((pod) => pod.pending || pod.starting);
     return waiting.sort((a, b) => (a.createdAt ?? 0) - (b.createdAt ?? 0));
   }
 
   /** Of the Jobs that have a pod. */
   jobUids(): Set<string> {
-    return new Set(this.#informer.list().flatMap(({ jobUid }) => (jobUid === undefined ? [] : [jobUid])));
+    return new Set(this.informer.list().flatMap(({ jobUid }) => (jobUid === undefined ? [] : [jobUid])));
   }
 
   /** By queue key; a queue without such pods has zeros. */
   pendingByQueue(nowMs = Date.now()): Map<string, { count: number; oldestSeconds: number }> {
     const found = new Map(Array.from(this.#keys.values(), (key) => [key, { count: 0, oldestSeconds: 0 }]));
-    for (const { queue, createdAt = nowMs, pending } of this.#informer.list()) {
+    for (const { queue, createdAt = nowMs, pending } of this.informer.list()) {
       if (pending) {
         const key = this.#keys.get(queue) ?? "other";
         const { count, oldestSeconds } = found.get(key) ?? { count: 0, oldestSeconds: 0 };

@@ -1,7 +1,8 @@
 import type { PodTemplateObject } from "../components/stamp";
 import type { AgentsNamespace } from "./agents-namespace";
-import { Informer, type InformerFailure, type KubernetesObject } from "./kubernetes/informer";
+import { Informer, type KubernetesObject } from "./kubernetes/informer";
 import type { KubernetesClient } from "./kubernetes/client";
+import { Watched } from "./watched";
 
 interface LiveRead {
   readonly began: number;
@@ -20,14 +21,15 @@ export interface TemplatesOptions {
 }
 
 /** The PodTemplates of the served queues as the API server's JSON has them: nothing is dropped that it may contain. */
-export class Templates {
+export class Templates extends Watched<PodTemplateObject | undefined, KubernetesObject & PodTemplateObject> {
   readonly #options: TemplatesOptions;
-  readonly #informer: Informer<PodTemplateObject | undefined, KubernetesObject & PodTemplateObject>;
+  protected readonly informer: Informer<PodTemplateObject | undefined, KubernetesObject & PodTemplateObject>;
   readonly #live = new Map<string, LiveRead>();
 
   constructor(options: TemplatesOptions) {
+    super();
     this.#options = options;
-    this.#informer = new Informer({
+    this.informer = new Informer({
       client: options.client,
       path: options.api.templatesPath,
       keep: (object) => (options.names.has(object.metadata.name) ? object : undefined),
@@ -42,26 +44,9 @@ export class Templates {
     });
   }
 
-  get synced(): boolean {
-    return this.#informer.synced;
-  }
-
-  get lastContact(): number {
-    return this.#informer.lastContact;
-  }
-
-  get failure(): InformerFailure | undefined {
-    return this.#informer.failure;
-  }
-
-  /** Resolves once all were read for the first time. */
-  start(signal: AbortSignal): Promise<void> {
-    return this.#informer.start(signal);
-  }
-
   /** As the watch last saw it. */
   watched(name: string): PodTemplateObject | undefined {
-    return this.#informer.get(this.#options.namespace, name);
+    return this.informer.get(this.#options.namespace, name);
   }
 
   /**

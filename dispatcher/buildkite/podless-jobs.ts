@@ -5,29 +5,21 @@ import type { AgentsNamespace } from "../agents-namespace";
 import { isDecided } from "../judge";
 import type { JobsWatch, SeenJob } from "../jobs-watch";
 import type { KubernetesEvent } from "../kubernetes/objects";
-import { messageOf, type Log } from "../log";
-import type { Metrics } from "../metrics";
+import { messageOf } from "../log";
 import type { PodsWatch } from "../pods-watch";
 import type { QueueRoute } from "../settings";
 import { lookAgain } from "./look";
 import { Noted } from "./noted";
-import { GONE_WITHIN_MS, removeJob } from "./removal";
 import type { Report } from "./report";
-import type { SetAside } from "./set-aside";
+import { giveUpUnstartable, type UnstartableParts } from "./unstartable";
 import { waitingNote } from "./wait-cause";
 
-export interface PodlessJobsOptions {
+export interface PodlessJobsOptions extends UnstartableParts {
   api: Pick<AgentsNamespace, "eventsOf" | "readJob" | "podsOf" | "deleteJob" | "readTemplate">;
   jobs: Pick<JobsWatch, "live">;
   pods: Pick<PodsWatch, "synced" | "jobUids">;
   report: Pick<Report, "giveUp" | "note">;
-  /** So that the loop does not dispatch the job again before Buildkite has been told. */
-  aside: SetAside;
   queues: readonly QueueRoute[];
-  metrics: Pick<Metrics, "startFailures" | "givenUp">;
-  log: Log;
-  /** The Job of that uid is about to be deleted. */
-  onEnding: (jobUid: string, why: string) => void;
   /** Between two looks; a fifth more or less each time. */
   intervalMs: number;
   /** How long a refusal is taken for a change under way. */
@@ -125,7 +117,7 @@ export class PodlessJobs {
   }
 
   async #giveUp(name: string, uid: string, queue: string, said: string, signal: AbortSignal): Promise<void> {
-    const { api, aside, report, metrics, log, onEnding } = this.#options;
+    const { api, log } = this.#options;
     const job = await api.readJob(name, signal);
     const uuid = job?.metadata.labels?.[JOB_UUID] ?? "";
     if (job?.metadata.uid !== uid || job.metadata.deletionTimestamp !== undefined || isDecided(job)) {
@@ -143,14 +135,6 @@ export class PodlessJobs {
       }
       return;
     }
-    aside.add(uuid, GONE_WITHIN_MS);
-    onEnding(uid, why);
-    if (!(await removeJob(api, name, uid, signal))) {
-      return;
-    }
-    const reported = await report.giveUp(uuid, why);
-    metrics.startFailures.inc({ cause: "FailedCreate" });
-    metrics.givenUp.inc({ queue, cause: "start_failure", reported });
-    log.error("pod could not start", { uuid, job: name, cause: "FailedCreate", why, reported });
+    await giveUpUnstartable(this.#options, { name, uid, uuid, queue, cause: "FailedCreate", why }, signal);
   }
 }

@@ -4,25 +4,15 @@ import type { AgentsNamespace } from "../agents-namespace";
 import { Gate } from "../gate";
 import { isFinished } from "../judge";
 import type { Pod } from "../kubernetes/objects";
-import { messageOf, type Log } from "../log";
-import type { Metrics } from "../metrics";
+import { messageOf } from "../log";
 import type { QueueRoute } from "../settings";
 import { lookAgain } from "./look";
-import type { Report } from "./report";
-import type { SetAside } from "./set-aside";
-import { GONE_WITHIN_MS, removeJob } from "./removal";
 import { startFailureOf, withEvents, type StartFailure } from "./start-failure";
+import { giveUpUnstartable, type UnstartableParts } from "./unstartable";
 
-export interface StartFailuresOptions {
+export interface StartFailuresOptions extends UnstartableParts {
   api: Pick<AgentsNamespace, "startingPods" | "podsOf" | "readJob" | "deleteJob" | "eventsOf">;
-  report: Report;
-  /** So that the loop does not dispatch the job again before Buildkite has been told. */
-  aside: SetAside;
   queues: readonly QueueRoute[];
-  metrics: Pick<Metrics, "startFailures" | "givenUp">;
-  log: Log;
-  /** The Job of that uid is about to be deleted. */
-  onEnding: (jobUid: string, why: string) => void;
   /** Between two looks; a fifth more or less each time. */
   intervalMs: number;
   /** A cause that may heal is given so long. */
@@ -92,7 +82,7 @@ export class StartFailures {
   }
 
   async #giveUp({ metadata: suspect }: Pod, signal: AbortSignal): Promise<void> {
-    const { api, aside, report, metrics, log, onEnding } = this.#options;
+    const { api } = this.#options;
     const uuid = suspect.labels?.[JOB_UUID] ?? "";
     const name = jobName(uuid);
     const isIt = ({ metadata }: Pod): boolean => metadata.uid === suspect.uid;
@@ -103,17 +93,11 @@ export class StartFailures {
     if (failure === undefined || job === undefined || job.metadata.uid !== owner?.uid || isFinished(job)) {
       return;
     }
-    aside.add(uuid, GONE_WITHIN_MS + SEEN_MS);
-    const words = await this.#words(failure, suspect.uid, signal);
-    onEnding(job.metadata.uid, words);
-    if (!(await removeJob(api, name, job.metadata.uid, signal))) {
-      return;
-    }
-    const reported = await report.giveUp(uuid, words);
-    metrics.startFailures.inc({ cause: failure.reason });
     const queue = this.#queues.get(suspect.labels?.[QUEUE_LABEL] ?? "") ?? "";
-    metrics.givenUp.inc({ queue, cause: "start_failure", reported });
-    log.error("pod could not start", { uuid, pod: suspect.name, cause: failure.reason, why: words, reported });
+    const why = await this.#words(failure, suspect.uid, signal);
+    const { uid } = job.metadata;
+    const pod = suspect.name;
+    await giveUpUnstartable(this.#options, { name, uid, uuid, queue, cause: failure.reason, why, pod }, signal);
   }
 
   /** The kubelet's events say why, where the container's status only says that it waits. */
