@@ -4,7 +4,7 @@ import { ACTIVE_DEADLINE_ANNOTATION, ATTEMPT_ANNOTATION } from "../../components
 import { FakeBuildkite, type FakeJob } from "../../lab/buildkite";
 import type { Patience } from "../../dispatcher/patience";
 import { DispatcherBench, type LocalDispatcher, type StartOptions } from "../support/dispatchers";
-import { FaultProxy } from "../../lab/fault-proxy";
+import { FaultProxy, type Fault } from "../../lab/fault-proxy";
 import { until } from "../support/until";
 import { SECRET } from "../support/webhooks";
 
@@ -37,13 +37,18 @@ describe("jobs that are given up", () => {
   const pod = (job: FakeJob): Promise<string> =>
     until(`the pod of ${job.id}`, async () => (await bench.pods(job.id))[0]?.metadata.name);
 
-  /** Puts the pod on a node without a kubelet, and says what a kubelet would. */
-  async function stick(name: string, reason: string, message: string): Promise<void> {
+  /** Puts the pod on a node without a kubelet. */
+  async function bind(name: string): Promise<void> {
     const node = { name: `${bench.agents.namespace}-node` };
     await bench.client.request("POST", "/api/v1/nodes", { body: { metadata: node } }).catch(() => undefined);
     await bench.client.request("POST", `${bench.agents.podsPath}/${name}/binding`, {
       body: { apiVersion: "v1", kind: "Binding", metadata: { name }, target: { kind: "Node", name: node.name } },
     });
+  }
+
+  /** Puts the pod on a node, and says what its kubelet would. */
+  async function stick(name: string, reason: string, message: string): Promise<void> {
+    await bind(name);
     const agent = { name: "agent", image: "registry.example/agent:1", imageID: "", ready: false, restartCount: 0 };
     await bench.patch(`${bench.agents.podsPath}/${name}/status`, {
       status: { containerStatuses: [{ ...agent, state: { waiting: { reason, message } } }] },
@@ -84,6 +89,42 @@ describe("jobs that are given up", () => {
     await sleep(3000);
     assert.equal((await bench.job(job.id))?.metadata.uid, uid);
     await bench.client.request("DELETE", `/api/v1/nodes/${bench.agents.namespace}-node`);
+  });
+
+  it("a pod that gets its node just as it is to be taken back: it and its Job stay", async () => {
+    await bench.patch(bench.agents.templatePath, {
+      metadata: { annotations: { [ACTIVE_DEADLINE_ANNOTATION]: "601" } },
+      template: { spec: { activeDeadlineSeconds: 600 } },
+    });
+    const proxy = await FaultProxy.start(bench.controlPlane.adminKubeconfig);
+    try {
+      const deleted: string[] = [];
+      proxy.onRequest = async ({ method, path }): Promise<Fault> => {
+        const name = new RegExp(`^${bench.agents.podsPath}/([^/?]+)`).exec(path)?.[1];
+        if (method === "DELETE" && name !== undefined) {
+          // The scheduler is quicker by the length of one request.
+          deleted.push(name);
+          await bind(name);
+        }
+        return "pass";
+      };
+      const job = fake.schedule({ queue: "k8s" });
+      await start({ server: proxy.url });
+      const name = await pod(job);
+      const uid = (await bench.job(job.id))?.metadata.uid;
+      await until("its deletion to be tried", () => deleted.length > 0);
+      await sleep(2000);
+      assert.deepEqual(deleted, [name]);
+      assert.equal((await bench.job(job.id))?.metadata.uid, uid);
+      assert.deepEqual(
+        (await bench.pods(job.id)).map(({ metadata }) => [metadata.name, metadata.deletionTimestamp]),
+        [[name, undefined]],
+      );
+      assert.equal(job.state, "scheduled");
+    } finally {
+      await proxy.stop();
+      await bench.client.request("DELETE", `/api/v1/nodes/${bench.agents.namespace}-node`).catch(() => undefined);
+    }
   });
 
   it("a pod that cannot start: deleted, gone, and only then finished at Buildkite, with the image and the cause", async () => {
