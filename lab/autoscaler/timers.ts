@@ -67,7 +67,7 @@ export const PROFILES: Readonly<Record<AutoscalingProfile, Timers>> = {
     unremovableRecheck: 20 * SECOND,
     delayAfterAdd: 0,
     delayAfterDelete: 5 * SECOND,
-    delayAfterFailure: 5 * MINUTE,
+    delayAfterFailure: 5 * SECOND,
   },
 };
 
