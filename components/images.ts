@@ -5,8 +5,11 @@ import { join } from "node:path";
 export interface ImageEntry {
   /** With an exact version tag, never `latest`: `docker:29.7.2-dind`. */
   readonly tag: string;
-  /** What the tag pointed at when `npm run pin-images` asked the registry. Absent: nobody has asked. */
-  readonly digest?: string;
+  /**
+   * The tag and what it pointed at when `npm run pin-images` asked the registry: `docker:29.7.2-dind@sha256:…`. Of another
+   * tag than `tag`, which somebody has changed since, it says nothing. Absent: nobody has asked.
+   */
+  readonly pinned?: string;
   /** Of what the digest names: an index (one manifest for each platform), or a single manifest. */
   readonly mediaType?: string;
 }
@@ -31,9 +34,9 @@ export type ImageName = keyof ImageEntries;
 // images.json, which Node would take for "./images" before it asks ts-node for this file.
 const { images } = JSON.parse(readFileSync(join(__dirname, "image-digests.json"), "utf8")) as { images: ImageEntries };
 
-/** `docker:29.7.2-dind`, or `docker:29.7.2-dind@sha256:…` once it is pinned: the digest decides, the tag is for people. */
-export function referenceOf({ tag, digest }: ImageEntry): string {
-  return digest === undefined ? tag : `${tag}@${digest}`;
+/** `docker:29.7.2-dind`, or `docker:29.7.2-dind@sha256:…` once that tag is pinned: then the digest decides. */
+export function referenceOf({ tag, pinned }: ImageEntry): string {
+  return pinned?.startsWith(`${tag}@`) === true ? pinned : tag;
 }
 
 /** The images as image-digests.json holds them. */

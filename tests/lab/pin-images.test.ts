@@ -78,13 +78,13 @@ describe("npm run pin-images, with a real registry", function () {
     assert.equal(await run("--check"), 1);
     assert.equal(await run(), 0, notes.join("\n"));
     const pinned = [
-      { tag: tags[0], digest: index.digest, mediaType: INDEX },
-      { tag: tags[1], digest: one.digest, mediaType: MANIFEST },
+      { tag: tags[0], pinned: `${tags[0]}@${index.digest}`, mediaType: INDEX },
+      { tag: tags[1], pinned: `${tags[1]}@${one.digest}`, mediaType: MANIFEST },
     ];
     assert.deepEqual(await entries(), pinned);
     assert.deepEqual(
       printed,
-      pinned.map(({ tag, digest }) => `${tag}@${digest}`),
+      pinned.map((entry) => entry.pinned),
     );
     assert.equal(await run("--check"), 0, notes.join("\n"));
 
@@ -93,7 +93,7 @@ describe("npm run pin-images, with a real registry", function () {
     assert.match(notes.join("\n"), new RegExp(`MOVED .* points at ${moved.digest} now, pinned is ${index.digest}`));
     assert.deepEqual(await entries(), pinned);
     assert.equal(await run("image0"), 0);
-    assert.deepEqual((await entries())[0], { ...pinned[0], digest: moved.digest });
+    assert.deepEqual((await entries())[0], { ...pinned[0], pinned: `${tags[0]}@${moved.digest}` });
   });
 
   it("refuses what is not there or not for the nodes, all at once, and writes nothing", async () => {
@@ -137,7 +137,9 @@ describe("npm run pin-images, with a real registry", function () {
       assert.equal(await run(), code, notes.join("\n"));
       assert.doesNotMatch([...printed, ...notes].join("\n"), /of-the-tests/);
     }
-    assert.deepEqual(await entries(), [{ tag: `${registry.host}/private:1`, digest: index.digest, mediaType: INDEX }]);
+    assert.deepEqual(await entries(), [
+      { tag: `${registry.host}/private:1`, pinned: `${registry.host}/private:1@${index.digest}`, mediaType: INDEX },
+    ]);
   });
 
   it("fetches a token where the registry asks for one, for pulling this repository only", async function () {

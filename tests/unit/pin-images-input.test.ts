@@ -184,10 +184,10 @@ describe("the checked-in images", () => {
   it("have exact tags, and a digest only with its media type", async () => {
     const { images } = await readImagesFile(join(__dirname, "../../components/image-digests.json"));
     assert.deepEqual(Object.keys(images), ["agent", "dind", "node"]);
-    for (const { tag, digest: pinned, mediaType } of Object.values(images)) {
+    for (const { tag, pinned, mediaType } of Object.values(images)) {
       assert.match(parseReference(tag).tag, /^\d+\.\d+\.\d+/);
       assert.equal(parseReference(tag).digest, undefined);
-      assert.ok(pinned === undefined || DIGEST.test(pinned), pinned);
+      assert.ok(pinned === undefined || DIGEST.test(parseReference(pinned).digest ?? ""), pinned);
       assert.equal(pinned === undefined, mediaType === undefined);
     }
   });
@@ -195,6 +195,11 @@ describe("the checked-in images", () => {
   it("are what pods are given: by digest where there is one", () => {
     assert.equal(IMAGES.dind, referenceOf(IMAGE_ENTRIES.dind));
     assert.equal(referenceOf({ tag: "docker:1" }), "docker:1");
-    assert.equal(referenceOf({ tag: "docker:1", digest }), `docker:1@${digest}`);
+    assert.equal(referenceOf({ tag: "docker:1", pinned: `docker:1@${digest}` }), `docker:1@${digest}`);
+  });
+
+  it("are given by tag, and so warned of, where somebody changed the tag and has not asked for its digest", () => {
+    assert.equal(referenceOf({ tag: "docker:2", pinned: `docker:1@${digest}` }), "docker:2");
+    assert.equal(referenceOf({ tag: "docker", pinned: `docker:1@${digest}` }), "docker");
   });
 });

@@ -109,7 +109,9 @@ describe("npm run pin-images, with a registry that", () => {
       assert.equal(await run(), 0);
       assert.deepEqual(await file(), {
         about: "kept",
-        images: { one: { tag: `${host}/acme/one:1.0`, digest: sha256(index), mediaType: INDEX } },
+        images: {
+          one: { tag: `${host}/acme/one:1.0`, pinned: `${host}/acme/one:1.0@${sha256(index)}`, mediaType: INDEX },
+        },
       });
       assert.deepEqual(printed, [`${host}/acme/one:1.0@${sha256(index)}`]);
       assert.match(notes.join("\n"), /one: new; .*index.*; linux\/amd64, linux\/arm64/);
@@ -165,7 +167,10 @@ describe("npm run pin-images, with a registry that", () => {
   describe("is compared with the file by --check", () => {
     const pinnedTo = async (digest: string) => {
       const tag = `${host}/acme/one:1.0`;
-      await writeFile(path, JSON.stringify({ about: "", images: { one: { tag, digest, mediaType: INDEX } } }));
+      await writeFile(
+        path,
+        JSON.stringify({ about: "", images: { one: { tag, pinned: `${tag}@${digest}`, mediaType: INDEX } } }),
+      );
     };
 
     it("is content while the tag points where it pointed, and asks by HEAD alone", async () => {

@@ -91,7 +91,8 @@ async function pin(
     const former = reference.digest;
     const change = former === digest ? "as before" : former === undefined ? "new" : `was ${former}`;
     note(`${name ?? reference.tagged}: ${change}; ${mediaType}; ${platforms.join(", ")}`);
-    return { name, entry: { tag: reference.tagged, digest, mediaType } satisfies ImageEntry };
+    const { tagged } = reference;
+    return { name, entry: { tag: tagged, pinned: `${tagged}@${digest}`, mediaType } satisfies ImageEntry };
   });
   if (faults.length > 0) {
     note("Nothing was written: not all images could be resolved.");
