@@ -80,7 +80,7 @@ export function estimateHistory(
     clusterFee: assumptions.clusterFeePerHour * 24 * assumptions.monthDays,
     monthDays: assumptions.monthDays,
     assumptions: sentences(options),
-    warnings: warningsOf(days, outcomes),
+    warnings: warningsOf(days, outcomes, mostAtOnce(history)),
   };
 }
 
@@ -136,7 +136,27 @@ function sentences({ machineTypes, prices, assumptions }: EstimateOptions): stri
   ];
 }
 
-function warningsOf(days: number, outcomes: readonly Outcome[]): string[] {
+/** How many jobs ran at one time, at the most, in reality. */
+export function mostAtOnce({ jobs }: History): number {
+  const changes = jobs.flatMap(({ runnableAt, waitedMs, durationMs }) => {
+    const began = runnableAt + waitedMs;
+    return [
+      { at: began, by: 1 },
+      { at: began + durationMs, by: -1 },
+    ];
+  });
+  // One that begins as another ends takes its place.
+  changes.sort((a, b) => a.at - b.at || a.by - b.by);
+  let running = 0;
+  let most = 0;
+  for (const { by } of changes) {
+    running += by;
+    most = Math.max(most, running);
+  }
+  return most;
+}
+
+function warningsOf(days: number, outcomes: readonly Outcome[], most: number): string[] {
   const late = [...new Set(outcomes.filter(({ keepsUp }) => !keepsUp).map(({ maxNodes }) => maxNodes))];
   return [
     ...(days < 6.5
@@ -145,7 +165,10 @@ function warningsOf(days: number, outcomes: readonly Outcome[]): string[] {
         ]
       : []),
     ...(late.length > 0
-      ? [`Too few nodes with a maximum of ${late.join(", ")}: the last build is over long after it was in reality.`]
+      ? [
+          `Too few nodes with a maximum of ${late.join(", ")}: the last build is over long after it was in reality, where up ` +
+            `to ${most} ran at one time. --max-nodes takes others.`,
+        ]
       : []),
   ];
 }

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { MACHINE_TYPES } from "../../lab/autoscaler";
-import { estimateHistory, seriesOf, type Estimate } from "../../lab/estimate/estimate";
+import { estimateHistory, mostAtOnce, seriesOf, type Estimate } from "../../lab/estimate/estimate";
 import { parseHistory } from "../../lab/estimate/history-file";
 import { kneeOf } from "../../lab/estimate/knee";
 import { HELP, readOptions, UsageError, type EstimateOptions } from "../../lab/estimate/options";
@@ -114,6 +114,17 @@ describe("the estimate's table", () => {
     );
   });
 
+  it("counts what ran at one time in reality, one that begins as another ends in its place", () => {
+    const job = { queue: "default", waitedMs: 5 };
+    const jobs = [
+      { ...job, runnableAt: 0, durationMs: 10 },
+      { ...job, runnableAt: 3, durationMs: 10 },
+      { ...job, runnableAt: 10, durationMs: 1 },
+    ];
+    assert.equal(mostAtOnce({ jobs, leftOut: {} }), 2);
+    assert.equal(mostAtOnce({ jobs: jobs.slice(0, 1), leftOut: {} }), 1);
+  });
+
   it("says so of pools with too few nodes, and takes none of them for a knee", () => {
     const crowd = { ...history, jobs: history.jobs.map((job) => ({ ...job, durationMs: job.durationMs * 12 })) };
     const estimate = estimateHistory(crowd, options("--max-nodes", "1,8,16,32", "--history-days", "6.6"));
@@ -123,7 +134,7 @@ describe("the estimate's table", () => {
       [false, true, true, true],
     );
     assert.notEqual(series.knee, 1);
-    assert.match(estimate.warnings.join("\n"), /Too few nodes with a maximum of 1\b/);
+    assert.match(estimate.warnings.join("\n"), /Too few nodes with a maximum of 1: .* up to \d+ ran at one time\. --max-nodes/);
     // No month has more than its hours.
     near(series.outcomes[0]?.nodeHoursPaid, 720);
   });
