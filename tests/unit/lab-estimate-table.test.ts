@@ -134,7 +134,10 @@ describe("the estimate's table", () => {
       [false, true, true, true],
     );
     assert.notEqual(series.knee, 1);
-    assert.match(estimate.warnings.join("\n"), /Too few nodes with a maximum of 1: .* up to \d+ ran at one time\. --max-nodes/);
+    assert.match(
+      estimate.warnings.join("\n"),
+      /Too few nodes with a maximum of 1: .* up to \d+ ran at one time\. --max-nodes/,
+    );
     // No month has more than its hours.
     near(series.outcomes[0]?.nodeHoursPaid, 720);
   });
