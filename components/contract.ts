@@ -53,6 +53,11 @@ export function jobName(uuid: string): string {
   return `buildkite-${uuid}`;
 }
 
+/** The UUID in a name that {@link jobName} made. */
+export function jobUuidOf(name: string): string {
+  return name.slice(jobName("").length);
+}
+
 /** Audience of the service account token that a build's pod presents for its job acquisition token. */
 export const JOB_TOKEN_AUDIENCE = PROJECT;
 

@@ -12,7 +12,7 @@ import {
 import type { ContainerResources, DindJobTemplateArgs } from "./dind-job-template-args";
 import { JOB_TOKEN_ENV, JOB_TOKEN_VOLUMES } from "./job-token-pod";
 import { templateBindingSpec, templatePolicySpec } from "./job-policy";
-import { buildPodSpec, RESERVED_ENV } from "./pod-spec";
+import { buildPodSpec, gitEnv, RESERVED_ENV } from "./pod-spec";
 
 /**
  * What a build's pod is: agent and docker:dind, held as a core/v1 PodTemplate that the dispatcher stamps Jobs from, and
@@ -167,7 +167,11 @@ function envFaults(args: DindJobTemplateArgs): ArgumentFault[] {
     ...Object.keys(args.env ?? {}).map((name) => [`env.${name}`, name] as const),
     ...Object.keys(args.secretEnv ?? {}).map((name) => [`secretEnv.${name}`, name] as const),
   ];
-  const reserved = args.jobAcquisitionTokens === undefined ? RESERVED_ENV : [...RESERVED_ENV, JOB_TOKEN_ENV.name];
+  const reserved = [
+    ...RESERVED_ENV,
+    ...gitEnv(args.gitCredentials).map(({ name }) => name),
+    ...(args.jobAcquisitionTokens === undefined ? [] : [JOB_TOKEN_ENV.name]),
+  ];
   return names.flatMap(([path, name]) => [
     ...textLike(path, name, /^[A-Za-z_][A-Za-z0-9_]*$/, "named like an environment variable"),
     ...(reserved.includes(name) ? [{ path, reason: `must be left out: the template sets ${name} itself` }] : []),

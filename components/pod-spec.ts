@@ -225,7 +225,8 @@ function modeEnv(mode: "acquire" | "queue"): EnvVar[] {
       ];
 }
 
-function gitEnv(git: GitCredentials | undefined): EnvVar[] {
+/** Set where there are Git credentials. */
+export function gitEnv(git: GitCredentials | undefined): EnvVar[] {
   if (git === undefined) {
     return [];
   }

@@ -1,5 +1,6 @@
 import { type ArgumentFault, DNS_LABEL, integerWithin, textLike } from "./argument-rules";
 import { BUILDKITE_ENDPOINT, ENDPOINT_RULE, isEndpoint } from "./buildkite-endpoint";
+import { UUID_PATTERN } from "./contract";
 import type { BuildkiteAccess, WebhookDispatcherArgs } from "./webhook-dispatcher-args";
 
 /** Every argument of a WebhookDispatcher that breaks its rule. */
@@ -30,6 +31,11 @@ export function webhookDispatcherFaults(args: WebhookDispatcherArgs): ArgumentFa
           },
         ]
       : []),
+    ...args.queues.flatMap(({ clusterId }, index) =>
+      clusterId === undefined
+        ? []
+        : textLike(`queues[${index}].clusterId`, clusterId, new RegExp(UUID_PATTERN), "a lower-case UUID"),
+    ),
     ...integerWithin("replicas", args.replicas ?? 2, 1, 10),
     ...integerWithin("createConcurrency", args.createConcurrency ?? 16, 1, 256),
     ...(args.buildkite === undefined ? [] : buildkiteFaults(args.buildkite)),

@@ -103,7 +103,7 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
           { apiGroups: ["batch"], resources: ["jobs"], verbs: ["create", "get", "list", "watch", "delete"] },
           { apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "watch", "delete"] },
           { apiGroups: [""], resources: ["podtemplates"], verbs: ["get", "list", "watch"] },
-          { apiGroups: [""], resources: ["events"], verbs: ["list", "watch"] },
+          { apiGroups: [""], resources: ["events"], verbs: ["list"] },
         ],
       },
       { parent: this },

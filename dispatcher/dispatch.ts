@@ -145,7 +145,8 @@ export class Dispatch {
       signal.throwIfAborted();
       if ("askAbout" in step) {
         // Outside the gate: Buildkite's slowness must not keep others from their Jobs.
-        const wanted = await isWanted?.(held.work.job.uuid).catch(() => undefined);
+        const wanted = await unlessAborted(isWanted?.(held.work.job.uuid), signal).catch(() => undefined);
+        signal.throwIfAborted();
         if (wanted === undefined) {
           return "deferred";
         }
@@ -213,5 +214,21 @@ export class Dispatch {
       case "failed":
         log.error("job", { ...fields, why: held.refusal });
     }
+  }
+}
+
+/** The promise's result; rejects at once when the signal comes first, whatever the promise waits for. */
+async function unlessAborted<T>(promise: Promise<T> | undefined, signal: AbortSignal): Promise<T | undefined> {
+  let onAbort: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => {
+      reject(new DOMException("called off", "AbortError"));
+    };
+    signal.addEventListener("abort", onAbort);
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
   }
 }

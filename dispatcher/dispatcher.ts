@@ -10,7 +10,7 @@ import { Connections } from "./connections";
 import { Dispatch } from "./dispatch";
 import { JobTokensPort, type JobTokensListener } from "./job-tokens/port";
 import { KubernetesClient, type KubernetesConnection } from "./kubernetes/client";
-import type { Log } from "./log";
+import { messageOf, type Log } from "./log";
 import { createMetrics, type Metrics } from "./metrics";
 import { answerProbe, operationsHandler, pathOf } from "./operations";
 import { Orphans } from "./orphans";
@@ -59,8 +59,10 @@ export interface RunningDispatcher {
   jobTokensPort?: number;
   /** Settled once the templates were read: `/readyz` answers 200 from then on. */
   ready: Promise<void>;
-  /** Takes the certificate anew. */
+  /** Takes the webhook port's certificate anew. @throws when it is none; the former one stays. */
   renewTls(): void;
+  /** The same of the port for job acquisition tokens. */
+  renewJobTokensTls(): void;
   /**
    * Graceful: serves on for a moment while it is taken out of the load balancer, finishes what it has acknowledged,
    * then closes. What could not be finished is logged.
@@ -149,11 +151,15 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
     });
 
   const { port, operationsPort, listenAddress: address, tls } = options;
-  const webhooks = new Listener({ port, address, tls, handle: handleWebhookPort });
+  const onError = (error: unknown): void => {
+    log.error("request failed", { error: messageOf(error) });
+  };
+  const webhooks = new Listener({ port, address, tls, handle: handleWebhookPort, onError });
   const operations = new Listener({
     port: operationsPort,
     address,
     handle: operationsHandler({ metrics, status, faults }),
+    onError,
   });
   const event = tls === undefined ? "connection" : "secureConnection";
   const mostConnections = Math.min(limits.bufferSize + SPARE_CONNECTIONS, MOST_CONNECTIONS);
@@ -242,6 +248,8 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Runni
     ready,
     renewTls: () => {
       webhooks.renew();
+    },
+    renewJobTokensTls: () => {
       jobTokens?.renew();
     },
     stop: () => (stopped ??= stop()),

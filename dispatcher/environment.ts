@@ -17,7 +17,7 @@ export interface Environment {
   port: number;
   operationsPort: number;
   jobTokensPort: number;
-  /** Both ports listen here; `undefined`: on all addresses, as a pod has to. */
+  /** All ports listen here; `undefined`: on all addresses, as a pod has to. */
   listenAddress: string | undefined;
   podName: string;
   apiServer: { host: string; port: string };

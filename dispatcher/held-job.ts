@@ -23,7 +23,7 @@ export class HeldJob {
   #failures: { cause: WaitCause; count: number; firstAt: number } | undefined;
   /** Causes it ever waited for, in the order in which they came first. */
   readonly waited = new Set<WaitCause>();
-  /** What it waits for just now. */
+  /** What it waits for, or waited for last. */
   waitsFor: { cause: WaitCause; why?: string } | undefined;
   /** Why it stays at Buildkite, where that is its outcome. */
   deferredBy: "cap" | "unasked" = "unasked";

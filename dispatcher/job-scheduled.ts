@@ -1,4 +1,5 @@
 import { UUID_PATTERN } from "../components/contract";
+import { fieldsOf, type Fields } from "./fields";
 
 /** What a `job.scheduled` webhook says, as far as it is used; everything else in the payload is dropped at once. */
 export interface ScheduledJob {
@@ -37,8 +38,6 @@ const UUID = new RegExp(UUID_PATTERN);
 const LONGEST_URL = 1024;
 const LONGEST_SLUG = 255;
 const MOST_RULES = 100;
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * Reads a webhook's body. The event is taken from the body: the header of that name is not signed. The job's state is
@@ -96,10 +95,6 @@ export function readTime(value: unknown): number | undefined {
   }
   const time = Date.parse(rfc3339);
   return Number.isNaN(time) ? undefined : time;
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null ? (value as Fields) : {};
 }
 
 function urlFrom(value: unknown): string | undefined {

@@ -45,11 +45,12 @@ async function main(log: Log): Promise<void> {
       die("a watch has ended for good", error);
     },
   });
-  for (const files of [tls, tokensTls]) {
-    files?.onChange(() => {
-      dispatcher.renewTls();
-    });
-  }
+  tls?.onChange(() => {
+    dispatcher.renewTls();
+  });
+  tokensTls?.onChange(() => {
+    dispatcher.renewJobTokensTls();
+  });
   const stop = (signal: string): void => {
     log.info("signal", { signal });
     dispatcher.stop().then(

@@ -64,7 +64,11 @@ export function createMetrics(version: string) {
     registry,
     webhooks: counter("webhooks_total", "Webhooks answered, by event and HTTP status.", ["event", "status"]),
     rejected: counter("webhooks_rejected_total", "Requests to /webhook refused, by cause.", ["cause"]),
-    ignored: counter("webhooks_ignored_total", "Genuine webhooks that ask for no Job here, by cause.", ["cause"]),
+    ignored: counter(
+      "webhooks_ignored_total",
+      "Genuine webhooks that ask for no Job here, and listed jobs not understood, by cause.",
+      ["cause"],
+    ),
     decisions: counter("jobs_total", "Scheduled jobs decided, by queue and outcome.", ["queue", "outcome"]),
     deferred: counter("deferred_total", "Scheduled jobs left at Buildkite for now, by queue and cause.", [
       ...(["queue", "cause"] as const),

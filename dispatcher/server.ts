@@ -10,6 +10,8 @@ export interface ServerOptions {
   /** Speaks HTTPS with these; asked again by {@link Listener.renew}. */
   tls?: () => { cert: string; key: string };
   handle: (request: http.IncomingMessage, response: http.ServerResponse) => Promise<void>;
+  /** Hears of what `handle` failed with: a fault of ours. The connection is cut. */
+  onError: (error: unknown) => void;
 }
 
 /** A listening HTTP or HTTPS server with bounds on slow clients. */
@@ -32,8 +34,9 @@ export class Listener {
         // We are on our way out: this connection has had its last request.
         response.setHeader("connection", "close");
       }
-      options.handle(request, response).catch(() => {
+      options.handle(request, response).catch((error: unknown) => {
         response.destroy();
+        options.onError(error);
       });
     };
     this.server =

@@ -1,4 +1,5 @@
 import { ENDPOINT_RULE, isEndpoint } from "../components/buildkite-endpoint";
+import { UUID_PATTERN } from "../components/contract";
 
 /**
  * What the dispatcher is told, as one JSON document without secrets. The component writes it, {@link readSettings} reads
@@ -72,7 +73,7 @@ type Fields = Record<string, unknown>;
 const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const DNS_SUBDOMAIN = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 const QUEUE_KEY = /^[A-Za-z0-9_-]{1,100}$/;
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const UUID = new RegExp(UUID_PATTERN);
 const TAG = /^[^=]+=.*$/s;
 const STACK_KEY = /^[A-Za-z0-9_-]{1,80}$/;
 

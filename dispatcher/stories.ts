@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { jobName } from "../components/contract";
+import { jobName, jobUuidOf } from "../components/contract";
 import type { HeldJob } from "./held-job";
 import type { SeenJob } from "./jobs-watch";
 import type { ChangeKind } from "./kubernetes/informer";
@@ -47,7 +47,8 @@ const UNSEEN_LIMIT_MS = 60_000;
  * One line for each Job at its end, with its whole story. Only live Jobs are held in memory.
  *
  * The replica that made a Job tells it. Jobs that were there when the process came are told, too, since whoever made
- * them may be gone: without what only their maker knew, and so perhaps twice; the Job's uid in the line shows that.
+ * them may be gone: without what only their maker knew, and so perhaps twice; the Job's uid in the line shows that. Those
+ * that a replica on its way out makes in its last seconds, when its successor has read its list, are told by nobody.
  */
 export class Stories {
   readonly #options: StoriesOptions;
@@ -86,7 +87,7 @@ export class Stories {
   found(job: SeenJob): void {
     const { name, uid, queue, pipeline, attempt } = job;
     if (!job.finished && !this.#live.has(uid)) {
-      const uuid = name.slice(jobName("").length);
+      const uuid = jobUuidOf(name);
       const story = { name, uuid, queue: this.#options.queueOf(queue), pipeline, attempt, job };
       this.#live.set(uid, { ...story, since: performance.now() });
     }
@@ -124,7 +125,10 @@ export class Stories {
         await sleep(this.#options.intervalMs ?? 1000, undefined, { signal });
         this.#look(SETTLE_MS);
       }
-    } catch {
+    } catch (error) {
+      if (!signal.aborted) {
+        throw error;
+      }
       this.#look(0);
     }
   }

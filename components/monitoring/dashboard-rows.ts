@@ -98,7 +98,7 @@ const PODS: PanelRow = {
   height: 8,
   panels: [
     {
-      ...chart("Pods pending", "Waiting for a node, or starting."),
+      ...chart("Pods pending", "Waiting for a node."),
       targets: [{ expr: known("queue", metric("pods_pending", OF_QUEUES)), legend: "{{queue}}" }],
     },
     {

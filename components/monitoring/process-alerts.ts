@@ -80,7 +80,7 @@ export function processAlerts(scope: MonitoringScope): AlertRule[] {
       expr: trouble(scope, "template", "missing"),
       for: "1m",
       summary: "A queue's PodTemplate is missing",
-      description: "Its jobs get no pod and are given up after 60 s. /status says under troubles which.",
+      description: "Its jobs get no pod; they wait at Buildkite until it is there. /status says under troubles which.",
     }),
   ];
 }

@@ -5,7 +5,7 @@ export function webhookAlerts(scope: MonitoringScope): AlertRule[] {
   const held = `sum without (state) (${own(scope, "jobs_held")})`;
   const refused = own(scope, "webhooks_rejected_total", 'cause=~"signature_.+"');
   const away = own(scope, "webhooks_total", 'status="503"');
-  const malformed = own(scope, "webhooks_ignored_total", 'cause="malformed"');
+  const malformed = own(scope, "webhooks_ignored_total", 'cause=~"malformed|listed_malformed"');
   return [
     alertRule({
       alert: "BuildkiteWebhookBufferNearlyFull",
@@ -40,8 +40,8 @@ export function webhookAlerts(scope: MonitoringScope): AlertRule[] {
       severity: "warning",
       expr: `${gained("namespace", malformed, "1h")} > 0`,
       for: "1m",
-      summary: "Genuine webhooks of Buildkite lack what they should have",
-      description: "About {{ $value | humanize }} within an hour. The log names the field.",
+      summary: "Webhooks or listed jobs of Buildkite lack what they should have",
+      description: "About {{ $value | humanize }} within an hour. The log says what.",
     }),
   ];
 }

@@ -1,5 +1,4 @@
-import { AGENT_CONTAINER, jobName } from "../../components/contract";
-import { labelValue } from "../../components/stamp";
+import { AGENT_CONTAINER, jobUuidOf } from "../../components/contract";
 import type { AgentsNamespace } from "../agents-namespace";
 import { isFinished } from "../judge";
 import type { JobsWatch, SeenJob } from "../jobs-watch";
@@ -7,6 +6,7 @@ import type { Pod } from "../kubernetes/objects";
 import { messageOf, type Log } from "../log";
 import type { Metrics } from "../metrics";
 import type { QueueRoute } from "../settings";
+import { acquiringQueues } from "./acquiring-queues";
 import { standingOf } from "./job-state";
 import type { Report } from "./report";
 
@@ -39,8 +39,7 @@ export class AgentLost {
 
   constructor(options: AgentLostOptions) {
     this.#options = options;
-    const acquiring = options.queues.filter(({ agentMode }) => agentMode === "acquire");
-    this.#queues = new Map(acquiring.map(({ key }) => [labelValue(key), key]));
+    this.#queues = acquiringQueues(options.queues);
   }
 
   /** The Jobs whose build's state is to be asked for. */
@@ -54,9 +53,11 @@ export class AgentLost {
     });
   }
 
-  /** An agent has the build of that live Job. */
-  taken(jobUid: string): void {
+  /** An agent has the build of that live Job. @returns whether that is news. */
+  taken(jobUid: string): boolean {
+    const isNew = !this.#taken.has(jobUid);
     this.#taken.add(jobUid);
+    return isNew;
   }
 
   /** Only of these Jobs it is remembered that an agent had their build. */
@@ -100,7 +101,7 @@ export class AgentLost {
     if (how === undefined) {
       return true;
     }
-    const uuid = name.slice(jobName("").length);
+    const uuid = jobUuidOf(name);
     const cause = `The build's agent was lost: ${how}`;
     const reported = await report.agentLost(uuid, cause);
     if (reported === "unsaid") {

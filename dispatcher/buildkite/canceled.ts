@@ -1,5 +1,4 @@
-import { AGENT_CONTAINER, jobName } from "../../components/contract";
-import { labelValue } from "../../components/stamp";
+import { AGENT_CONTAINER, jobUuidOf } from "../../components/contract";
 import type { AgentsNamespace } from "../agents-namespace";
 import { isFinished } from "../judge";
 import type { JobsWatch, SeenJob } from "../jobs-watch";
@@ -7,6 +6,7 @@ import type { Pod } from "../kubernetes/objects";
 import { messageOf, type Log } from "../log";
 import type { Metrics } from "../metrics";
 import type { QueueRoute } from "../settings";
+import { acquiringQueues } from "./acquiring-queues";
 import type { AgentLost } from "./agent-lost";
 import { standingOf } from "./job-state";
 import { lookAgain } from "./look";
@@ -23,7 +23,7 @@ export interface CanceledOptions {
   agentLost: Pick<AgentLost, "suspects" | "taken" | "keep" | "judge">;
   /** The Job of that uid is about to be deleted. */
   onEnding: (jobUid: string, why: string) => void;
-  /** An agent has taken a job of that queue. */
+  /** An agent has taken a job of that queue; called once for each. */
   onTaken: (queueKey: string) => void;
   /** Between two looks; a fifth more or less each time. */
   intervalMs: number;
@@ -52,8 +52,7 @@ export class Canceled {
 
   constructor(options: CanceledOptions) {
     this.#options = options;
-    const acquiring = options.queues.filter(({ agentMode }) => agentMode === "acquire");
-    this.#queues = new Map(acquiring.map(({ key }) => [labelValue(key), key]));
+    this.#queues = acquiringQueues(options.queues);
   }
 
   /** Looks again and again until the signal. */
@@ -67,15 +66,15 @@ export class Canceled {
     const live = jobs.live().filter(({ queue }) => this.#queues.has(queue));
     const ended = agentLost.suspects();
     agentLost.keep(live);
-    const asked = [...live, ...ended].map(uuidOf);
+    const asked = [...live, ...ended].map(({ name }) => jobUuidOf(name));
     const states = asked.length === 0 ? undefined : await client.getStates(asked, signal);
     const overSince = new Map<string, number>();
     for (const job of live) {
-      const state = states?.get(uuidOf(job));
+      const state = states?.get(jobUuidOf(job.name));
       const standing = standingOf(state);
-      if (standing === "with-agent") {
+      // Once for each Job: a build that runs for hours says nothing about those that come after it.
+      if (standing === "with-agent" && agentLost.taken(job.uid)) {
         onTaken(this.#queues.get(job.queue) ?? "");
-        agentLost.taken(job.uid);
       }
       if (state === undefined || (standing !== "over" && standing !== "ending")) {
         continue;
@@ -92,12 +91,17 @@ export class Canceled {
     this.#overSince = overSince;
     // After those whose node may go the sooner.
     for (const job of ended) {
-      await agentLost.judge(job, states?.get(uuidOf(job)), signal);
+      await agentLost.judge(job, states?.get(jobUuidOf(job.name)), signal);
     }
   }
 
   async #end({ name, uid }: SeenJob, state: string, overMs: number, signal: AbortSignal): Promise<void> {
     const { api, metrics, log, leftoverMs, onEnding } = this.#options;
+    const hasRun = HAS_RUN.has(state);
+    if (hasRun && overMs < leftoverMs) {
+      // Nearly every build comes by here, between its end at Buildkite and its Job's: there is nothing to read yet.
+      return;
+    }
     const live = await api.readJob(name, signal);
     if (live?.metadata.uid !== uid || live.metadata.deletionTimestamp !== undefined || isFinished(live)) {
       return;
@@ -106,7 +110,7 @@ export class Canceled {
     const started = pods.filter(hasStarted);
     const graceSeconds = started.map(({ spec }) => spec?.terminationGracePeriodSeconds ?? STANDARD_GRACE_SECONDS);
     // A build that has run may have run here, whatever the pod's status says so far.
-    const atOnce = started.length === 0 && !HAS_RUN.has(state);
+    const atOnce = started.length === 0 && !hasRun;
     if (!atOnce && overMs < Math.max(0, ...graceSeconds) * 1000 + leftoverMs) {
       return;
     }
@@ -115,7 +119,7 @@ export class Canceled {
     if (await api.deleteJob(name, uid, signal)) {
       metrics.canceled.inc({ when });
       log.info("Job deleted", {
-        ...{ job: name, uuid: uuidOf({ name }), state, when },
+        ...{ job: name, uuid: jobUuidOf(name), state, when },
         why:
           when === "left_over"
             ? "its build ended at Buildkite long ago, and its pod is still there"
@@ -131,8 +135,4 @@ function hasStarted({ status }: Pod): boolean {
   return [agent?.state, agent?.lastState].some(
     (state) => state?.running !== undefined || state?.terminated !== undefined,
   );
-}
-
-function uuidOf({ name }: Pick<SeenJob, "name">): string {
-  return name.slice(jobName("").length);
 }

@@ -1,10 +1,10 @@
 import { jobName } from "../../components/contract";
-import { labelValue } from "../../components/stamp";
 import type { AgentsNamespace } from "../agents-namespace";
 import type { Dispatch } from "../dispatch";
 import type { Log } from "../log";
 import type { PodsWatch, SeenPod } from "../pods-watch";
 import type { QueueRoute } from "../settings";
+import { acquiringQueues } from "./acquiring-queues";
 import { lookAgain } from "./look";
 import { Noted } from "./noted";
 import type { Report } from "./report";
@@ -36,15 +36,14 @@ const MOST_READS = 10;
  */
 export class LongWaits {
   readonly #options: LongWaitsOptions;
-  readonly #queues: ReadonlySet<string>;
+  readonly #queues: ReadonlyMap<string, string>;
   readonly #noted = new Noted();
   /** By the pod's uid: when its events were last read, by `performance.now()`. */
   #readAt = new Map<string, number>();
 
   constructor(options: LongWaitsOptions) {
     this.#options = options;
-    const acquiring = options.queues.filter(({ agentMode }) => agentMode === "acquire");
-    this.#queues = new Set(acquiring.map(({ key }) => labelValue(key)));
+    this.#queues = acquiringQueues(options.queues);
   }
 
   /** Looks again and again until the signal. */

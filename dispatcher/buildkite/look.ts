@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { isAborted } from "../is-aborted";
 import { messageOf, type Log } from "../log";
 
 /** How a part of the dispatcher looks for something again and again. */
@@ -29,9 +30,4 @@ export async function lookAgain(
       }
     }
   }
-}
-
-/** A call, because the compiler takes a property that was read before an `await` as unchanged after it. */
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }

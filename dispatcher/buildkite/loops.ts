@@ -56,7 +56,7 @@ export class BuildkiteLoops {
     this.attempts = new Attempts({ report, namespace: options.namespace, metrics, log });
     this.#options = options;
     this.reconcile = new Reconcile({
-      ...{ client, health, queues, dispatch, jobs, log, ready },
+      ...{ client, health, queues, dispatch, jobs, metrics, log, ready },
       isStopped: (key) => this.attempts.isStopped(key),
       inFlight: settings.inFlight,
       intervalMs: settings.intervalSeconds * 1000,
@@ -81,7 +81,7 @@ export class BuildkiteLoops {
       graceMs: patience.startGraceMs,
     });
     this.#overdue = new Overdue({
-      ...{ api, jobs, queues, metrics, log },
+      ...{ api, jobs, queues, metrics, log, onEnding },
       intervalMs: patience.startFailuresIntervalMs,
     });
     this.#podlessJobs = new PodlessJobs({

@@ -1,5 +1,4 @@
-import { jobName } from "../../components/contract";
-import { labelValue } from "../../components/stamp";
+import { jobUuidOf } from "../../components/contract";
 import type { AgentsNamespace } from "../agents-namespace";
 import { isFinished } from "../judge";
 import type { JobsWatch, SeenJob } from "../jobs-watch";
@@ -7,6 +6,7 @@ import type { Pod } from "../kubernetes/objects";
 import { messageOf, type Log } from "../log";
 import type { Metrics } from "../metrics";
 import type { QueueRoute } from "../settings";
+import { acquiringQueues } from "./acquiring-queues";
 import { lookAgain } from "./look";
 
 export interface OverdueOptions {
@@ -15,6 +15,8 @@ export interface OverdueOptions {
   queues: readonly QueueRoute[];
   metrics: Pick<Metrics, "returned">;
   log: Log;
+  /** The Job of that uid is about to be deleted. */
+  onEnding: (jobUid: string, why: string) => void;
   /** Between two looks; a fifth more or less each time. */
   intervalMs: number;
 }
@@ -28,15 +30,14 @@ export interface OverdueOptions {
  */
 export class Overdue {
   readonly #options: OverdueOptions;
-  /** By label. */
-  readonly #queues: ReadonlySet<string>;
+  /** Keys by label. */
+  readonly #queues: ReadonlyMap<string, string>;
   /** Uids of Jobs whose pod has a node: that stays so. */
   #placed = new Set<string>();
 
   constructor(options: OverdueOptions) {
     this.#options = options;
-    const acquiring = options.queues.filter(({ agentMode }) => agentMode === "acquire");
-    this.#queues = new Set(acquiring.map(({ key }) => labelValue(key)));
+    this.#queues = acquiringQueues(options.queues);
   }
 
   /** Looks again and again until the signal. */
@@ -64,7 +65,7 @@ export class Overdue {
   }
 
   async #takeBack({ name, uid }: SeenJob, signal: AbortSignal): Promise<void> {
-    const { api, metrics, log } = this.#options;
+    const { api, metrics, log, onEnding } = this.#options;
     if (this.#placed.has(uid)) {
       return;
     }
@@ -84,10 +85,11 @@ export class Overdue {
         return;
       }
     }
+    onEnding(uid, "no_node");
     if (await api.deleteJob(name, uid, signal)) {
       metrics.returned.inc();
       log.info("Job deleted", {
-        ...{ job: name, uuid: name.slice(jobName("").length), when: "no_node" },
+        ...{ job: name, uuid: jobUuidOf(name), when: "no_node" },
         why: "its pod found no node in the time that it may wait; the build goes on waiting at Buildkite",
       });
     }

@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { jobName, JOB_UUID, TEMPLATE_LABEL } from "../../components/contract";
-import { labelValue } from "../../components/stamp";
+import { jobUuidOf, JOB_UUID, TEMPLATE_LABEL } from "../../components/contract";
 import type { AgentsNamespace } from "../agents-namespace";
 import { isDecided } from "../judge";
 import type { JobsWatch, SeenJob } from "../jobs-watch";
@@ -8,6 +7,7 @@ import type { KubernetesEvent } from "../kubernetes/objects";
 import { messageOf } from "../log";
 import type { PodsWatch } from "../pods-watch";
 import type { QueueRoute } from "../settings";
+import { acquiringQueues } from "./acquiring-queues";
 import { lookAgain } from "./look";
 import { Noted } from "./noted";
 import type { Report } from "./report";
@@ -57,11 +57,12 @@ export class PodlessJobs {
   readonly #noted = new Noted();
   /** By the Job's uid: since when it is seen without a pod, by `performance.now()`. */
   #since = new Map<string, number>();
+  /** By the Job's uid: when its events were last read. */
+  #readAt = new Map<string, number>();
 
   constructor(options: PodlessJobsOptions) {
     this.#options = options;
-    const acquiring = options.queues.filter(({ agentMode }) => agentMode === "acquire");
-    this.#queues = new Map(acquiring.map(({ key }) => [labelValue(key), key]));
+    this.#queues = acquiringQueues(options.queues);
   }
 
   /** Looks again and again until the signal. */
@@ -78,30 +79,31 @@ export class PodlessJobs {
     const now = performance.now();
     const since = new Map<string, number>();
     const withPod = pods.jobUids();
-    let reads = 0;
-    for (const job of jobs.live()) {
-      if (withPod.has(job.uid) || !this.#queues.has(job.queue)) {
-        continue;
-      }
-      const first = this.#since.get(job.uid) ?? now;
-      since.set(job.uid, first);
-      if (now - first >= afterMs && reads < MOST_READS) {
-        reads++;
-        try {
-          await this.#judge(job, (now - first) / 1000, signal);
-        } catch (error) {
-          signal.throwIfAborted();
-          log.warn("Job without a pod not judged, will be tried again", { job: job.name, error: messageOf(error) });
-        }
-      }
+    const podless = jobs.live().filter(({ uid, queue }) => !withPod.has(uid) && this.#queues.has(queue));
+    for (const { uid } of podless) {
+      since.set(uid, this.#since.get(uid) ?? now);
     }
     this.#since = since;
+    this.#readAt = new Map([...this.#readAt].filter(([uid]) => since.has(uid)));
+    const secondsOf = ({ uid }: SeenJob): number => (now - (since.get(uid) ?? now)) / 1000;
+    const due = podless.filter((job) => secondsOf(job) * 1000 >= afterMs);
+    // Each has its turn: behind ten that a full quota holds up there may be one that is refused.
+    due.sort((a, b) => (this.#readAt.get(a.uid) ?? 0) - (this.#readAt.get(b.uid) ?? 0));
+    for (const job of due.slice(0, MOST_READS)) {
+      this.#readAt.set(job.uid, now);
+      try {
+        await this.#judge(job, secondsOf(job), signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        log.warn("Job without a pod not judged, will be tried again", { job: job.name, error: messageOf(error) });
+      }
+    }
   }
 
   async #judge({ name, uid, queue }: SeenJob, seconds: number, signal: AbortSignal): Promise<void> {
     const { api, report, noteAfterMs } = this.#options;
     const refusal = refusalIn(await api.eventsOf(uid, signal));
-    const uuid = name.slice(jobName("").length);
+    const uuid = jobUuidOf(name);
     if (refusal?.kind === "quota") {
       if (seconds * 1000 >= noteAfterMs && !this.#noted.has(uid)) {
         const note = waitingNote({ cause: "quota", said: refusal.said }, seconds);
@@ -117,7 +119,7 @@ export class PodlessJobs {
   }
 
   async #giveUp(name: string, uid: string, queue: string, said: string, signal: AbortSignal): Promise<void> {
-    const { api, log } = this.#options;
+    const { api, log, onEnding } = this.#options;
     const job = await api.readJob(name, signal);
     const uuid = job?.metadata.labels?.[JOB_UUID] ?? "";
     if (job?.metadata.uid !== uid || job.metadata.deletionTimestamp !== undefined || isDecided(job)) {
@@ -130,8 +132,10 @@ export class PodlessJobs {
     const template = await api.readTemplate(job.metadata.labels?.[TEMPLATE_LABEL] ?? "", signal);
     if (template === undefined || !isDeepStrictEqual(template.template.spec, job.spec?.template?.spec)) {
       // What was refused is not what the job would get now: the loop makes it another Job, of the template as it is.
+      const changed = `${why}; its template has changed since`;
+      onEnding(uid, changed);
       if (await api.deleteJob(name, uid, signal)) {
-        log.warn("Job deleted", { job: name, uuid, why: `${why}; its template has changed since` });
+        log.warn("Job deleted", { job: name, uuid, why: changed });
       }
       return;
     }

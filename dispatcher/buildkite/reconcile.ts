@@ -4,6 +4,7 @@ import { backoff } from "../backoff";
 import type { Dispatch } from "../dispatch";
 import type { JobsWatch } from "../jobs-watch";
 import { messageOf, type Log } from "../log";
+import type { Metrics } from "../metrics";
 import { routeOf } from "../route";
 import type { QueueRoute } from "../settings";
 import type { BuildkiteHealth } from "./health";
@@ -22,6 +23,7 @@ export interface ReconcileOptions {
   health: BuildkiteHealth;
   /** Whether a queue gets no more Jobs, because its last ones were all in vain. */
   isStopped: (queueKey: string) => boolean;
+  metrics: Pick<Metrics, "ignored">;
   log: Log;
   /** Live Jobs there may be, of all queues together. */
   inFlight: number;
@@ -44,6 +46,7 @@ export class Reconcile {
   readonly #options: ReconcileOptions;
   readonly #views: QueueViews;
   readonly #failing = new Set<string>();
+  readonly #malformed = new Set<string>();
   readonly #wake = new Wake();
   /** Jobs that are not to be dispatched for a while. */
   readonly aside = new SetAside();
@@ -186,12 +189,13 @@ export class Reconcile {
     }
   }
 
-  /** Lists every queue; returns whether all went well. */
+  /** Lists every queue; returns whether the next list comes at its ordinary time. */
   async #list(signal: AbortSignal): Promise<boolean> {
     const { queues, log } = this.#options;
     this.#listBegan = performance.now();
     this.#more = false;
-    let well = true;
+    let whole = true;
+    let away = false;
     const views = new Map<string, QueueView>();
     for (const queue of queues) {
       try {
@@ -199,10 +203,13 @@ export class Reconcile {
         this.#failing.delete(queue.key);
       } catch (error) {
         signal.throwIfAborted();
-        well = false;
+        whole = false;
         if (isStatus(error, 401)) {
+          away = true;
           break;
         }
+        // A queue that Buildkite does not know must not slow down the others.
+        away ||= !isStatus(error, 400, 403, 404, 422);
         if (!this.#failing.has(queue.key)) {
           this.#failing.add(queue.key);
           log.warn("queue not listed, will be tried again", { queue: queue.key, error: messageOf(error) });
@@ -210,8 +217,8 @@ export class Reconcile {
       }
     }
     this.#views.take(views);
-    this.#listedAt = well ? Date.now() : this.#listedAt;
-    return well;
+    this.#listedAt = whole ? Date.now() : this.#listedAt;
+    return !away && (whole || views.size > 0);
   }
 
   async #listQueue(queue: QueueRoute, signal: AbortSignal): Promise<QueueView> {
@@ -219,9 +226,11 @@ export class Reconcile {
     const waiting = new WaitingJobs(Math.max(inFlight, 500));
     let paused = false;
     let notServed = 0;
+    let malformed = 0;
     let oldestResting = Infinity;
     for await (const page of client.listScheduledJobs(queue.key, signal)) {
       paused ||= page.paused;
+      malformed += page.malformed;
       for (const { uuid, agentQueryRules, pipeline, priority, scheduledAt } of page.jobs) {
         // The agent token is of one cluster, and so is the list.
         const route = routeOf({ agentQueryRules, clusterId: queue.clusterId }, queues);
@@ -240,7 +249,26 @@ export class Reconcile {
       }
     }
     waiting.seal();
+    this.#tellMalformed(queue.key, malformed);
     return { paused, notServed, waiting, oldestResting, listedAt: performance.now() };
+  }
+
+  /** They get no Job: said once for as long as there are any, and counted with each list. */
+  #tellMalformed(queue: string, jobs: number): void {
+    const { metrics, log } = this.#options;
+    if (jobs === 0) {
+      this.#malformed.delete(queue);
+      return;
+    }
+    metrics.ignored.inc({ cause: "listed_malformed" }, jobs);
+    if (!this.#malformed.has(queue)) {
+      this.#malformed.add(queue);
+      log.error("listed jobs not understood", {
+        queue,
+        jobs,
+        why: "id or agent_query_rules are not what they should be",
+      });
+    }
   }
 
   /** Whether the job has no Job yet, as far as we know, and is not left alone. */

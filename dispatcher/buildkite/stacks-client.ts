@@ -1,4 +1,5 @@
 import { UUID_PATTERN } from "../../components/contract";
+import { fieldsOf } from "../fields";
 import { readTime } from "../job-scheduled";
 import type { StacksCall, StacksConnection } from "./stacks-connection";
 import { isStatus } from "./stacks-error";
@@ -34,8 +35,6 @@ export interface StacksClientOptions {
   /** Jobs asked for in one page; default 1000, the most there may be. */
   pageSize?: number;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 const UUID = new RegExp(UUID_PATTERN);
 /** Jobs in one call, by the API's limit. */
@@ -221,10 +220,6 @@ function jobOf(entry: unknown): ListedJob | undefined {
     scheduledAt: readTime(job["scheduled_at"]),
     pipeline: typeof slug === "string" && slug !== "" ? slug.slice(0, 255) : "unknown",
   };
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null ? (value as Fields) : {};
 }
 
 /** At most so many bytes of UTF-8, never half a character. */

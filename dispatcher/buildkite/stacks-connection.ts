@@ -47,7 +47,7 @@ export interface StacksCall {
 const MOST_TRIES = 3;
 const LONGEST_RETRY_MS = 10_000;
 
-/** Calls of Buildkite's Stacks API, one at a time of each kind and no faster than allowed. */
+/** Calls of Buildkite's Stacks API, of each kind no faster than allowed. */
 export class StacksConnection {
   readonly #options: StacksConnectionOptions;
   readonly #base: URL;
@@ -189,7 +189,11 @@ export class StacksConnection {
     } catch {
       message = undefined;
     }
-    const words = typeof message === "string" ? message.slice(0, 300) : "";
-    return this.#options.tokens().reduce((clean, token) => clean.replaceAll(token, "[token]"), words);
+    const words = typeof message === "string" ? message : "";
+    // Before it is cut: half of a token is a secret, too.
+    return this.#options
+      .tokens()
+      .reduce((clean, token) => clean.replaceAll(token, "[token]"), words)
+      .slice(0, 300);
   }
 }

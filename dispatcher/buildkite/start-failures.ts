@@ -1,11 +1,12 @@
 import { JOB_UUID, jobName, QUEUE_LABEL } from "../../components/contract";
-import { labelValue } from "../../components/stamp";
 import type { AgentsNamespace } from "../agents-namespace";
 import { Gate } from "../gate";
+import { isAborted } from "../is-aborted";
 import { isFinished } from "../judge";
 import type { Pod } from "../kubernetes/objects";
 import { messageOf } from "../log";
 import type { QueueRoute } from "../settings";
+import { acquiringQueues } from "./acquiring-queues";
 import { lookAgain } from "./look";
 import { startFailureOf, withEvents, type StartFailure } from "./start-failure";
 import { giveUpUnstartable, type UnstartableParts } from "./unstartable";
@@ -39,8 +40,7 @@ export class StartFailures {
 
   constructor(options: StartFailuresOptions) {
     this.#options = options;
-    const acquiring = options.queues.filter(({ agentMode }) => agentMode === "acquire");
-    this.#queues = new Map(acquiring.map(({ key }) => [labelValue(key), key]));
+    this.#queues = acquiringQueues(options.queues);
   }
 
   /** Looks again and again until the signal. */
@@ -109,9 +109,4 @@ export class StartFailures {
       return failure.words;
     }
   }
-}
-
-/** A call, because the compiler takes a property that was read before an `await` as unchanged after it. */
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }

@@ -1,5 +1,5 @@
 import type { StacksClient } from "../buildkite/stacks-client";
-import { fieldsOf } from "./claims";
+import { fieldsOf } from "../fields";
 
 type Client = Pick<StacksClient, "call">;
 

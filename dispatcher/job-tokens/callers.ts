@@ -7,10 +7,10 @@ import {
   UUID_PATTERN,
 } from "../../components/contract";
 import type { AgentsNamespace } from "../agents-namespace";
+import { fieldsOf } from "../fields";
 import { isDecided } from "../judge";
 import type { ObjectMeta } from "../kubernetes/objects";
 import { messageOf } from "../log";
-import { fieldsOf } from "./claims";
 import type { Refusal } from "./refusal";
 
 /** A pod that has proved to be one of a live Job of ours, and has not begun to run its agent. */

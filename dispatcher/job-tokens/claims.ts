@@ -1,4 +1,5 @@
 import { JOB_TOKEN_AUDIENCE } from "../../components/contract";
+import { fieldsOf } from "../fields";
 
 /** What a service account token says of itself; nobody has vouched for it yet. */
 export interface Claims {
@@ -30,9 +31,4 @@ export function readClaims(token: string, namespace: string): Claims | undefined
   return forUs && fromThere && typeof name === "string" && typeof uid === "string"
     ? { podName: name, podUid: uid }
     : undefined;
-}
-
-/** The fields of an object; none of anything else. */
-export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
 }

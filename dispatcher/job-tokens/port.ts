@@ -2,7 +2,7 @@ import { AgentsNamespace } from "../agents-namespace";
 import type { Buildkite } from "../buildkite/buildkite";
 import { Connections } from "../connections";
 import { KubernetesClient, type KubernetesConnection } from "../kubernetes/client";
-import type { Log } from "../log";
+import { messageOf, type Log } from "../log";
 import type { Metrics } from "../metrics";
 import { Listener } from "../server";
 import { Acquisitions } from "./acquisitions";
@@ -54,6 +54,9 @@ export class JobTokensPort {
     this.#listener = new Listener({
       ...{ ...listener, address },
       handle: (request, response) => tokens.handle(request, response, connections),
+      onError: (error) => {
+        log.error("request failed", { error: messageOf(error) });
+      },
     });
     const connections = new Connections(this.#listener.server, MOST_CONNECTIONS, "secureConnection");
   }

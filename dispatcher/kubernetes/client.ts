@@ -142,8 +142,10 @@ export class KubernetesClient {
       request.setTimeout(this.#timeoutMs, () => request.destroy(timeout(`watch ${path}`, this.#timeoutMs)));
       request.once("error", reject);
       request.once("response", (incoming) => {
-        // From here on silence is normal. A server that vanished is noticed by TCP's own probes.
-        request.setTimeout(0);
+        if (incoming.statusCode === 200) {
+          // From here on silence is normal. A server that vanished is noticed by TCP's own probes.
+          request.setTimeout(0);
+        }
         incoming.socket.setKeepAlive(true, 15_000);
         // An error after the answer began reaches the reader of the stream; here it must only not be unhandled.
         request.on("error", () => undefined);

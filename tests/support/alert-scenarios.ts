@@ -212,6 +212,11 @@ const LOUD: readonly Scenario[] = [
     values: "_x100 1x20",
     pod: "a",
   }),
+  firing("BuildkiteWebhooksNotUnderstood", {
+    series: 'webhooks_ignored_total{cause="listed_malformed"}',
+    values: "_x100 1+1x20",
+    pod: "a",
+  }),
 ];
 
 /** Every scenario; each alert fires in one at least, and in no quiet one. */

@@ -85,6 +85,11 @@ describe("DindJobTemplate", () => {
     ["a grace period Spot would cut", { terminationGracePeriodSeconds: 5 }, /terminationGracePeriodSeconds must be/],
     ["a variable the template sets", { env: { DOCKER_HOST: "x" } }, /env\.DOCKER_HOST must be left out/],
     [
+      "a variable of the SSH key's",
+      { gitCredentials: { type: "ssh", secret: "git" }, secretEnv: { GIT_SSH_COMMAND: { secret: "s", key: "k" } } },
+      /secretEnv\.GIT_SSH_COMMAND must be left out/,
+    ],
+    [
       "a variable named twice",
       { env: { A: "1" }, secretEnv: { A: { secret: "s", key: "k" } } },
       /env\.A stands in env and in secretEnv/,

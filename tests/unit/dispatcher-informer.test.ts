@@ -46,6 +46,18 @@ describe("the Kubernetes client", () => {
     });
   });
 
+  it("gives up a refusal of a watch that never ends", async () => {
+    const impatient = new KubernetesClient(
+      { server: `http://127.0.0.1:${(server.address() as AddressInfo).port}` },
+      { timeoutMs: 100 },
+    );
+    script = (_url, response) => {
+      response.writeHead(403).write("{");
+    };
+    await assert.rejects(impatient.watch("/x").next(), /no answer within 100 ms|aborted|closed the connection/);
+    impatient.close();
+  });
+
   it("throws what the API server says, with its hint, and never the token", async () => {
     script = (_url, response) => {
       const status = {

@@ -22,6 +22,8 @@ describe("a Job without a pod", () => {
   let said: string;
   let templateSpec: unknown;
   let steps: string[];
+  let reads: string[];
+  let others: SeenJob[];
   let stop: AbortController;
   let running: Promise<void>;
   let withPod: Set<string>;
@@ -32,6 +34,7 @@ describe("a Job without a pod", () => {
     const labels = { "buildkite.com/job-uuid": "u", "buildkite-scale-to-zero/template": "k8s" };
     job = { metadata: { name: seen.name, uid: "job", labels }, spec: { template: { spec } } };
     [pods, said, templateSpec, steps, withPod] = [[], FORBIDDEN, { ...spec }, [], new Set()];
+    [reads, others] = [[], []];
     stop = new AbortController();
   });
 
@@ -48,7 +51,10 @@ describe("a Job without a pod", () => {
     const event = (): KubernetesEvent => ({ metadata: {}, reason: "FailedCreate", message: said });
     running = new PodlessJobs({
       api: {
-        eventsOf: () => Promise.resolve([event()]),
+        eventsOf: (uid) => {
+          reads.push(uid);
+          return Promise.resolve([uid === "job" ? event() : { ...event(), message: FULL }]);
+        },
         readJob: () => Promise.resolve(job),
         podsOf: () => Promise.resolve(pods),
         readTemplate: (name) =>
@@ -59,7 +65,7 @@ describe("a Job without a pod", () => {
           return Promise.resolve(true);
         },
       },
-      jobs: { live: () => [seen] },
+      jobs: { live: () => [...others, seen] },
       pods: { synced: true, jobUids: () => withPod },
       report: {
         giveUp: (uuid, words) => Promise.resolve(tell("given up", uuid, words)),
@@ -113,5 +119,13 @@ describe("a Job without a pod", () => {
     assert.deepEqual(steps, [
       `noted u: Waiting for its pod for 1 min, and goes on. The quota of its namespace is full: ${FULL}`,
     ]);
+  });
+
+  it("has its turn behind many that a full quota holds up", async () => {
+    others = Array.from({ length: 25 }, (_, n) => ({ ...seen, name: `buildkite-${n}`, uid: `other-${n}` }));
+    start();
+    await until("both steps", () => steps.filter((step) => !step.startsWith("noted")).length === 2);
+    const most = Math.max(...others.map(({ uid }) => reads.filter((read) => read === uid).length));
+    assert.ok(most <= 3, `one of the others was read ${most} times before`);
   });
 });

@@ -8,6 +8,7 @@ import type { ListedJob, ScheduledPage } from "../../dispatcher/buildkite/stacks
 import { StacksError } from "../../dispatcher/buildkite/stacks-error";
 import { HeldJob } from "../../dispatcher/held-job";
 import { createLog } from "../../dispatcher/log";
+import { createMetrics } from "../../dispatcher/metrics";
 import type { QueueRoute } from "../../dispatcher/settings";
 import type { Outcome, Work } from "../../dispatcher/work";
 import { until } from "../support/until";
@@ -18,7 +19,7 @@ const route = (key: string): QueueRoute => ({
 const QUEUES = [route("k8s"), route("gpu")];
 
 /** What Buildkite says of a queue: pages, or an error. */
-type Said = { jobs: ListedJob[][]; paused?: boolean } | Error;
+type Said = { jobs: ListedJob[][]; paused?: boolean; malformed?: number } | Error;
 
 /** The loop with a Buildkite and a dispatch that a test plays. */
 class Scene {
@@ -29,6 +30,7 @@ class Scene {
   readonly held = new Map<string, { job: HeldJob; decide: (outcome: Outcome) => void }>();
   readonly log: Record<string, unknown>[] = [];
   readonly health = new BuildkiteHealth(createLog(() => undefined));
+  readonly metrics = createMetrics("test");
   readonly reconcile: Reconcile;
   synced = true;
   loopShare = 10_000;
@@ -64,6 +66,7 @@ class Scene {
         isLive: (name) => scene.live.has(name),
         liveCount: () => scene.live.size,
       },
+      metrics: this.metrics,
       log: createLog((line) => this.log.push(JSON.parse(line) as Record<string, unknown>)),
       isStopped: (key) => key === this.stopped,
       ...{ health: this.health, inFlight, intervalMs, longestWaitMs: 200, ready: Promise.resolve() },
@@ -123,7 +126,7 @@ class Scene {
       throw said;
     }
     for (const jobs of said.jobs) {
-      yield { jobs, malformed: 0, paused: said.paused ?? false };
+      yield { jobs, malformed: said.malformed ?? 0, paused: said.paused ?? false };
     }
     await this.delay;
   }
@@ -137,6 +140,39 @@ describe("the reconcile loop", () => {
   let scene: Scene;
 
   afterEach(() => scene.stop());
+
+  it("lists a queue at its ordinary pace though Buildkite does not know another one", async () => {
+    scene = new Scene(10, 20);
+    scene.said.set("gpu", new StacksError("GET", 404, "no such queue"));
+    scene.start();
+    await sleep(600);
+    const lists = scene.lists.filter((key) => key === "k8s").length;
+    // Backing off as in an outage it would be seven or so.
+    assert.ok(lists >= 12, `${lists} lists of k8s`);
+    assert.equal(scene.reconcile.listedAt, 0, "not every queue was listed");
+  });
+
+  it("backs off while Buildkite is away for one queue or all", async () => {
+    scene = new Scene(10, 20);
+    scene.said.set("gpu", new StacksError("GET", 503, "away"));
+    scene.start();
+    await sleep(600);
+    assert.ok(scene.lists.filter((key) => key === "k8s").length <= 10, scene.lists.join(" "));
+  });
+
+  it("says once that listed jobs are not understood, and counts them", async () => {
+    scene = new Scene(10, 20);
+    scene.said.set("k8s", { jobs: [[job()]], malformed: 2 });
+    scene.start();
+    await until("three lists", () => scene.lists.length >= 6);
+    const said = scene.log.filter(({ event }) => event === "listed jobs not understood");
+    assert.deepEqual(
+      said.map(({ queue, jobs }) => [queue, jobs]),
+      [["k8s", 2]],
+    );
+    const text = await scene.metrics.registry.metrics();
+    assert.match(text, /webhooks_ignored_total\{cause="listed_malformed"\} [4-9]/);
+  });
 
   it("lists every queue at once and dispatches what has no Job", async () => {
     scene = new Scene(10);

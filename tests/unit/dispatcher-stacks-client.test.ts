@@ -247,6 +247,15 @@ describe("the client of the Stacks API", () => {
     assert.equal(health.available, true);
   });
 
+  it("shows no part of a token where what Buildkite says is cut short within it", async () => {
+    server.answer = () => ({ status: 403, body: { message: `${"x".repeat(292)} bkct_current` } });
+    await assert.rejects(client.getStates([ONE], UNTIL_STOP), (error) => {
+      assert.ok(error instanceof StacksError && error.status === 403);
+      assert.ok(!error.message.includes("bkct"), error.message);
+      return true;
+    });
+  });
+
   it("says once, clearly, that every token is refused, and again when one is accepted", async () => {
     tokens = ["bkct_new", "bkct_old"];
     const message = "bkct_new is not a token";

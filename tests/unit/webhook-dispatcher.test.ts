@@ -62,7 +62,7 @@ describe("WebhookDispatcher", () => {
       { apiGroups: ["batch"], resources: ["jobs"], verbs: ["create", "get", "list", "watch", "delete"] },
       { apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "watch", "delete"] },
       { apiGroups: [""], resources: ["podtemplates"], verbs: ["get", "list", "watch"] },
-      { apiGroups: [""], resources: ["events"], verbs: ["list", "watch"] },
+      { apiGroups: [""], resources: ["events"], verbs: ["list"] },
     ]);
     assert.equal(
       registrations.some(({ type }) => type.includes("ClusterRole")),
@@ -155,7 +155,13 @@ describe("WebhookDispatcher", () => {
     const registrations = await dispatcher({
       queues: [
         { key: "default", default: true, templateName: "default" },
-        { key: "gpu", clusterId: "c-1", tags: { gpu: "true" }, templateName: "gpu", agentMode: "queue" },
+        {
+          key: "gpu",
+          clusterId: "42f1a7da-812d-4430-93d8-1cc7c33a6bcf",
+          tags: { gpu: "true" },
+          templateName: "gpu",
+          agentMode: "queue",
+        },
       ],
     });
     const data = only(registrations, K8S.configMap, "dispatcher-settings").inputs["data"] as Record<string, string>;
@@ -167,7 +173,7 @@ describe("WebhookDispatcher", () => {
         {
           key: "gpu",
           default: false,
-          clusterId: "c-1",
+          clusterId: "42f1a7da-812d-4430-93d8-1cc7c33a6bcf",
           tags: ["gpu=true", "queue=gpu"],
           template: "gpu",
           agentMode: "queue",
@@ -341,6 +347,11 @@ describe("WebhookDispatcher", () => {
   const refused: [string, Partial<WebhookDispatcherArgs>, RegExp][] = [
     ["one namespace for everything", { namespace: "ci-agents" }, /namespace must not be the agents' namespace/],
     ["no queue", { queues: [] }, /queues must name at least one queue/],
+    [
+      "a cluster that is no UUID as Buildkite writes it",
+      { queues: [{ key: "a", templateName: "a", clusterId: "42F1A7DA-812D-4430-93D8-1CC7C33A6BCF" }] },
+      /queues\[0\]\.clusterId must be a lower-case UUID, got/,
+    ],
     [
       "a queue named twice",
       {
