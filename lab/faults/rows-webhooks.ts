@@ -1,8 +1,7 @@
 import { Agent } from "node:http";
-import { signedWebhook } from "../bench/webhooks";
+import { postWebhook, signedWebhook } from "../bench/webhooks";
 import { notServed } from "./failed-webhooks";
 import { fuzz } from "./fuzz/fuzz";
-import { postWebhook } from "./post-webhook";
 import { besiege, BUFFER_SIZE } from "./siege";
 import type { FaultRow } from "./row";
 import type { FaultSystem } from "./system";
