@@ -1,6 +1,7 @@
 import type { Failures } from "./failures";
 import type { Leak } from "./leaks/search";
 import type { Part } from "./parts";
+import { percentile } from "./percentile";
 import type { Phase } from "./phases";
 import type { Progress } from "./progress";
 import type { CostFigures } from "./report";
@@ -89,9 +90,7 @@ export function webhookLatency(system: LabSystem): Measured["webhookMs"] {
       answeredAt !== undefined && status === 200 ? [answeredAt - sentAt] : [],
     )
     .sort((a, b) => a - b);
-  const at = (share: number) =>
-    Math.round((times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0) * 10) / 10;
-  return { p50: at(0.5), p99: at(0.99), max: at(1) };
+  return { p50: percentile(times, 0.5), p99: percentile(times, 0.99), max: percentile(times, 1) };
 }
 
 /** The counts that the independent watch, the fake Buildkite and the samples give. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { percentile } from "../percentile";
 import type { BenchContext } from "./context";
 import { readMemory } from "./process-memory";
-import { percentile } from "./results";
 import { rounded } from "./scale-row";
 import { schedule, Stage } from "./stage";
 import { postWebhook } from "./webhooks";
