@@ -1,3 +1,4 @@
+import type { FakeBuildkite } from "./buildkite";
 import type { Failures } from "./failures";
 import type { Leak } from "./leaks/search";
 import type { Part } from "./parts";
@@ -6,6 +7,7 @@ import type { Phase } from "./phases";
 import type { Progress } from "./progress";
 import type { CostFigures } from "./report";
 import type { LabSystem } from "./system";
+import { madeJob } from "./webhook-answer";
 
 /** One part of the lab, and whether it is the real thing. */
 export interface PartResult {
@@ -39,7 +41,7 @@ export interface Measured {
   readonly secretsFound: readonly Leak[];
   /** What GKE's timers were divided by; build lengths are real. */
   readonly timeScale: number;
-  /** From the webhook's sending to its 200: the Job exists. Milliseconds. */
+  /** From the webhook's sending to the answer that the Job exists. Milliseconds; 0 where no webhook was answered so. */
   readonly webhookMs: { readonly p50: number; readonly p99: number; readonly max: number };
   /** Node-hours and dollars in GKE's time; missing when the pool could not be read. */
   readonly cost?: CostFigures;
@@ -81,14 +83,13 @@ export function judge(measured: Measured, failures: Failures): void {
   failures.equal(secretsFound, [], "secrets found outside Kubernetes' Secrets");
 }
 
-/** Latency of the webhooks that were answered with 200. */
-export function webhookLatency(system: LabSystem): Measured["webhookMs"] {
-  const times = system.buildkite
+/** Latency of the webhooks whose answer says that there is the Job. */
+export function webhookLatency(buildkite: Pick<FakeBuildkite, "jobs">): Measured["webhookMs"] {
+  const times = buildkite
     .jobs()
     .flatMap(({ webhooks }) => webhooks)
-    .flatMap(({ sentAt, answeredAt, status }) =>
-      answeredAt !== undefined && status === 200 ? [answeredAt - sentAt] : [],
-    )
+    .filter(madeJob)
+    .flatMap(({ sentAt, answeredAt }) => (answeredAt === undefined ? [] : [answeredAt - sentAt]))
     .sort((a, b) => a - b);
   return { p50: percentile(times, 0.5), p99: percentile(times, 0.99), max: percentile(times, 1) };
 }
@@ -109,7 +110,7 @@ export function countsOf(
       peak: system.watch.peakNodes,
       end: system.watch.counts().nodes,
     },
-    webhookMs: webhookLatency(system),
+    webhookMs: webhookLatency(system.buildkite),
   };
 }
 
