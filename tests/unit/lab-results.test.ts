@@ -30,6 +30,14 @@ describe("the lab's results", () => {
     assert.match(await readFile(join(folder, "lab.json"), "utf8"), /"interrupted"/);
   });
 
+  it("of a run that did not get far stand without an earlier run's report", async () => {
+    for (const name of ["lab.html", "lab-run.json"]) {
+      await writeFile(join(folder, name), "of an earlier run");
+    }
+    await writeResults(folder, undefined, undefined, { ...END, failures: ["interrupted"] }, []);
+    assert.deepEqual(await readdir(folder), ["lab.json"]);
+  });
+
   it("are not written when they would hold a secret, and an older file goes", async () => {
     await writeFile(join(folder, "lab.json"), "of an earlier run");
     const secret = "s3cret-of-the-tests-0123456789";
