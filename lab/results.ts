@@ -60,7 +60,7 @@ export interface End {
 /** What out/lab.json holds; what was measured is missing when the run did not get that far. */
 export type LabResults = { readonly ok: boolean } & Partial<Measured> & End;
 
-/** What a run does not prove, one sentence each; stands in the report and in the README. */
+/** What a run does not prove, one sentence each; stands in the report. */
 export const UNPROVEN = [
   "That Google accepts the node pool, and how long its machines really take: the autoscaler and Google are models.",
   "That the sidecar ends with the agent: no container runs here; a build is a wait.",
