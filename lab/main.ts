@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { listenForInterruption } from "./interruption";
 import { runLab } from "./lab";
 import { type LabOutput, plainOutput, terminalOutput, wantsView } from "./live";
 import { HELP, readOptions, UsageError } from "./options";
@@ -27,33 +28,24 @@ async function main(): Promise<number> {
     !options.realNode && wantsView(process.stdout, process.env)
       ? terminalOutput(process.stdout, print)
       : plainOutput(print);
-  const interrupted = new AbortController();
-  const onSignal = () => {
-    output.print(interrupted.signal.aborted ? "Still stopping ..." : "Stopping: nothing is left behind ...");
-    interrupted.abort(new Error("interrupted"));
-  };
-  // A closed terminal, and a reader that has gone (npm run lab | head), are reasons to stop in order, too.
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal).on("SIGHUP", onSignal);
-  process.stdout.on("error", () => {
-    interrupted.abort(new Error("nobody reads the output any more"));
-  });
+  const { signal } = listenForInterruption(output.print);
   let results;
   try {
     if (options.realNode) {
-      return await realNodeLab(__filename, options, interrupted.signal, print);
+      return await realNodeLab(__filename, options, signal, print);
     }
     try {
-      results = await runLab(options, interrupted.signal, output);
+      results = await runLab(options, signal, output);
     } finally {
       output.end();
     }
   } catch (error) {
     // Only what comes before anything was started ends here, such as a part that cannot be had.
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    return interrupted.signal.aborted ? 130 : 1;
+    return signal.aborted ? 130 : 1;
   }
   summarize(results);
-  return interrupted.signal.aborted && !options.keep ? 130 : results.ok ? 0 : 1;
+  return signal.aborted && !options.keep ? 130 : results.ok ? 0 : 1;
 }
 
 function summarize({ ok, jobs, nodes, webhookMs, failures, seconds, overlappingPods, wastedPods }: LabResults): void {

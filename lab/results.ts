@@ -1,10 +1,13 @@
+import type { FakeBuildkite } from "./buildkite";
 import type { Failures } from "./failures";
 import type { Leak } from "./leaks/search";
 import type { Part } from "./parts";
+import { percentile } from "./percentile";
 import type { Phase } from "./phases";
 import type { Progress } from "./progress";
 import type { CostFigures } from "./report";
 import type { LabSystem } from "./system";
+import { madeJob } from "./webhook-answer";
 
 /** One part of the lab, and whether it is the real thing. */
 export interface PartResult {
@@ -38,7 +41,7 @@ export interface Measured {
   readonly secretsFound: readonly Leak[];
   /** What GKE's timers were divided by; build lengths are real. */
   readonly timeScale: number;
-  /** From the webhook's sending to its 200: the Job exists. Milliseconds. */
+  /** From the webhook's sending to the answer that the Job exists. Milliseconds; 0 where no webhook was answered so. */
   readonly webhookMs: { readonly p50: number; readonly p99: number; readonly max: number };
   /** Node-hours and dollars in GKE's time; missing when the pool could not be read. */
   readonly cost?: CostFigures;
@@ -57,7 +60,7 @@ export interface End {
 /** What out/lab.json holds; what was measured is missing when the run did not get that far. */
 export type LabResults = { readonly ok: boolean } & Partial<Measured> & End;
 
-/** What a run does not prove, one sentence each; stands in the report and in the README. */
+/** What a run does not prove, one sentence each; stands in the report. */
 export const UNPROVEN = [
   "That Google accepts the node pool, and how long its machines really take: the autoscaler and Google are models.",
   "That the sidecar ends with the agent: no container runs here; a build is a wait.",
@@ -80,18 +83,15 @@ export function judge(measured: Measured, failures: Failures): void {
   failures.equal(secretsFound, [], "secrets found outside Kubernetes' Secrets");
 }
 
-/** Latency of the webhooks that were answered with 200. */
-export function webhookLatency(system: LabSystem): Measured["webhookMs"] {
-  const times = system.buildkite
+/** Latency of the webhooks whose answer says that there is the Job. */
+export function webhookLatency(buildkite: Pick<FakeBuildkite, "jobs">): Measured["webhookMs"] {
+  const times = buildkite
     .jobs()
     .flatMap(({ webhooks }) => webhooks)
-    .flatMap(({ sentAt, answeredAt, status }) =>
-      answeredAt !== undefined && status === 200 ? [answeredAt - sentAt] : [],
-    )
+    .filter(madeJob)
+    .flatMap(({ sentAt, answeredAt }) => (answeredAt === undefined ? [] : [answeredAt - sentAt]))
     .sort((a, b) => a - b);
-  const at = (share: number) =>
-    Math.round((times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0) * 10) / 10;
-  return { p50: at(0.5), p99: at(0.99), max: at(1) };
+  return { p50: percentile(times, 0.5), p99: percentile(times, 0.99), max: percentile(times, 1) };
 }
 
 /** The counts that the independent watch, the fake Buildkite and the samples give. */
@@ -110,7 +110,7 @@ export function countsOf(
       peak: system.watch.peakNodes,
       end: system.watch.counts().nodes,
     },
-    webhookMs: webhookLatency(system),
+    webhookMs: webhookLatency(system.buildkite),
   };
 }
 

@@ -7,7 +7,8 @@ import { type End, type LabResults, type Measured, UNPROVEN } from "./results";
 
 /**
  * Writes lab.json, and when there is something to draw lab.html and lab-run.json, which is what it was drawn from, into a
- * folder. A text that holds one of this run's secrets is not written; that is a failure of its own.
+ * folder. A text that holds one of this run's secrets is not written; that is a failure of its own. What is not written is
+ * removed: an earlier run's must not be taken for this one's.
  */
 export async function writeResults(
   folder: string,
@@ -20,14 +21,16 @@ export async function writeResults(
   const report = measured === undefined || recording === undefined ? undefined : reportOf(measured, recording, end);
   const texts = {
     "lab.json": `${JSON.stringify(results, null, 2)}\n`,
-    ...(report === undefined ? {} : { "lab.html": reportHtml(report), "lab-run.json": `${JSON.stringify(report)}\n` }),
+    "lab.html": report && reportHtml(report),
+    "lab-run.json": report && `${JSON.stringify(report)}\n`,
   };
   await mkdir(folder, { recursive: true });
   const leaked: string[] = [];
   for (const [name, text] of Object.entries(texts)) {
-    const found = findNeedles(Buffer.from(text), needles);
+    const found = text === undefined ? [] : findNeedles(Buffer.from(text), needles);
     leaked.push(...found.map((secret) => `${name} would have held a secret (${secret}) and was not written`));
-    await (found.length === 0 ? writeFile(join(folder, name), text) : rm(join(folder, name), { force: true }));
+    const file = join(folder, name);
+    await (text === undefined || found.length > 0 ? rm(file, { force: true }) : writeFile(file, text));
   }
   return leaked.length === 0 ? results : { ...results, ok: false, failures: [...end.failures, ...leaked] };
 }

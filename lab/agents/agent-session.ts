@@ -1,4 +1,5 @@
 /** An agent's standing at Buildkite: registered, connected, its heartbeat and its calls. */
+import { inBackground } from "../in-background";
 import type { AgentAnswer, AgentConnection } from "./agent-connection";
 import type { AgentSignals } from "./agent-signals";
 
@@ -109,7 +110,8 @@ export class AgentSession {
       await this.start.signals.wait(5_000 / this.start.timeScale, false);
     }
     this.heartbeat = setInterval(() => {
-      void this.call("POST", "/heartbeat", { json: { sent_at: new Date().toISOString() } });
+      // One that is under way when the agent is killed fails: the agent's own calls tell of that.
+      void inBackground(this.call("POST", "/heartbeat", { json: { sent_at: new Date().toISOString() } }));
     }, this.intervals.heartbeat * 1000);
   }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { move } from "../buildkite/job";
+import { inBackground } from "../in-background";
 import type { BenchContext } from "./context";
 import { listScheduled } from "./polled-jobs";
 import { readMemory } from "./process-memory";
@@ -74,8 +75,7 @@ export function burstThroughPolling(context: BenchContext, count: number, limits
       },
       create: (uuid, signal) => stage.api.createJob(stage.manifestOf(uuid), signal),
     });
-    const running = controller.run(AbortSignal.any([stopping.signal, context.signal]));
-    running.catch(() => undefined);
+    const running = inBackground(controller.run(AbortSignal.any([stopping.signal, context.signal])));
     try {
       await sleep(POLL_MS * 1.5, undefined, { signal: context.signal });
       const failed = running.then(() => undefined);

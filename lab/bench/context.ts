@@ -16,18 +16,3 @@ export interface BenchContext {
   /** A name that no namespace has. */
   namespace(): string;
 }
-
-/** Does all of it, whatever becomes of each. @throws the first failure, at the end. */
-export async function runAll(steps: readonly (() => unknown)[]): Promise<void> {
-  const failures: unknown[] = [];
-  for (const step of steps) {
-    try {
-      await step();
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  if (failures.length > 0) {
-    throw failures[0];
-  }
-}

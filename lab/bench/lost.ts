@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { percentile } from "../percentile";
 import type { BenchContext } from "./context";
-import { percentile } from "./results";
 import { rounded } from "./scale-row";
 import { schedule, Stage } from "./stage";
 

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { listenForInterruption } from "../interruption";
 import { runBench } from "./bench";
 import { HELP, readOptions, UsageError, type BenchOptions } from "./options";
 import { benchHtml } from "./report-page";
@@ -25,14 +26,9 @@ async function main(argv: readonly string[]): Promise<void> {
     print(HELP);
     return;
   }
-  const interrupted = new AbortController();
-  const onSignal = (): void => {
-    print("Stopping: nothing is left behind ...");
-    interrupted.abort(new Error("interrupted"));
-  };
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  const interruption = listenForInterruption(print);
   try {
-    const results = await runBench(options, interrupted.signal, print);
+    const results = await runBench(options, interruption.signal, print);
     const folder = join(__dirname, "..", "..", "out");
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, "bench.json"), `${JSON.stringify(results, undefined, 2)}\n`);
@@ -42,13 +38,13 @@ async function main(argv: readonly string[]): Promise<void> {
       `\n${plainText(results)}\n\nout/bench.json has the rest, out/bench.html the picture, out/bench.md these tables.`,
     );
   } catch (error) {
-    if (interrupted.signal.aborted) {
+    if (interruption.signal.aborted) {
       process.exitCode = 130;
     } else {
       print(`bench: ${error instanceof Error ? error.message : String(error)}`);
       process.exitCode = 1;
     }
   } finally {
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+    interruption.end();
   }
 }

@@ -1,3 +1,5 @@
+import { percentile } from "../percentile";
+
 /** One way's blocks: how long each took, and each request. */
 export interface Measured {
   /** Of the blocks, in their order. */
@@ -50,11 +52,6 @@ export function ratiosOf(dispatcher: Summary, raw: Summary): Ratios {
     p50: round(dispatcher.p50Ms / raw.p50Ms, 3),
     p99: round(dispatcher.p99Ms / raw.p99Ms, 3),
   };
-}
-
-/** The smallest value that this share of the values does not exceed. */
-export function percentile(sorted: readonly number[], share: number): number {
-  return sorted[Math.max(Math.ceil(sorted.length * share) - 1, 0)] ?? Number.NaN;
 }
 
 function round(value: number, digits: number): number {

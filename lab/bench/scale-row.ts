@@ -1,5 +1,5 @@
+import { percentile } from "../percentile";
 import type { CpuTime } from "./process-cpu";
-import { percentile } from "./results";
 
 /** Calls per job. */
 export interface CallsPerJob {

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { inBackground } from "../in-background";
+import { percentile } from "../percentile";
 import type { BenchContext } from "./context";
 import { readMemory } from "./process-memory";
-import { percentile } from "./results";
 import { rounded } from "./scale-row";
 import { schedule, Stage } from "./stage";
 import { postWebhook } from "./webhooks";
@@ -58,7 +59,7 @@ export async function measureSteady(context: BenchContext): Promise<SteadyResult
       if (wait > 0) {
         await sleep(wait, undefined, { signal });
       }
-      sending.push(send());
+      sending.push(inBackground(send()));
     }
     await Promise.all(sending);
     await stage.created.until(count, 60, signal);

@@ -38,6 +38,8 @@ export interface WebhookDelivery {
   readonly answeredAt?: number;
   /** HTTP status; undefined when no answer came. */
   readonly status?: number;
+  /** What the answer says was done: `outcome`, where its body is a small JSON object that has it as a text. */
+  readonly outcome?: string;
   /** Why no answer came. */
   readonly error?: string;
 }

@@ -8,6 +8,8 @@ import type { WebhookDelivery } from "./job";
 const READ_TIMEOUT_MS = 5_000;
 /** Deliveries under way at once; more wait in line. */
 const CONCURRENCY = 64;
+/** A longer answer is not looked at. */
+const MOST_ANSWER_BYTES = 4_096;
 
 /** The header's value for a body sent at `unixSeconds`. */
 export function signature(secret: string, unixSeconds: number, body: Buffer): string {
@@ -22,6 +24,8 @@ export interface WebhookHarm {
   /** Sent instead of the body that was signed. */
   readonly damaged?: Buffer;
 }
+
+type Answer = Required<Pick<WebhookDelivery, "status">> & Pick<WebhookDelivery, "outcome">;
 
 /**
  * Sends webhooks: signed at the moment of dispatch, at most once, never repeated. Several targets take turns, as behind
@@ -88,8 +92,8 @@ export class WebhookSender {
     for (let attempt = 0; attempt < targets.length; attempt += 1) {
       const target = targets[(first + attempt) % targets.length] ?? "";
       try {
-        const status = await this.post(target, event, body, harm);
-        return { event, target, sentAt, answeredAt: Date.now(), status };
+        const answer = await this.post(target, event, body, harm);
+        return { event, target, sentAt, answeredAt: Date.now(), ...answer };
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code;
         if (code !== "ECONNREFUSED") {
@@ -100,11 +104,11 @@ export class WebhookSender {
     return { event, sentAt, error: "no live target" };
   }
 
-  private async post(target: string, event: string, body: Buffer, harm: WebhookHarm): Promise<number> {
+  private async post(target: string, event: string, body: Buffer, harm: WebhookHarm): Promise<Answer> {
     const sent = harm.damaged ?? body;
     const url = new URL("/webhook", target);
     const request = url.protocol === "https:" ? httpsRequest : httpRequest;
-    return await new Promise<number>((resolve, reject) => {
+    return await new Promise<Answer>((resolve, reject) => {
       const message = request(
         url,
         {
@@ -127,9 +131,17 @@ export class WebhookSender {
           },
         },
         (response) => {
-          response.resume();
+          const parts: Buffer[] = [];
+          let bytes = 0;
+          response.on("data", (part: Buffer) => {
+            bytes += part.length;
+            if (bytes <= MOST_ANSWER_BYTES) {
+              parts.push(part);
+            }
+          });
           response.on("end", () => {
-            resolve(response.statusCode ?? 0);
+            const outcome = bytes > MOST_ANSWER_BYTES ? undefined : outcomeOf(Buffer.concat(parts).toString("utf8"));
+            resolve({ status: response.statusCode ?? 0, outcome });
           });
           response.on("error", reject);
         },
@@ -140,5 +152,14 @@ export class WebhookSender {
       message.on("error", reject);
       message.end(sent);
     });
+  }
+}
+
+function outcomeOf(text: string): string | undefined {
+  try {
+    const { outcome } = Object(JSON.parse(text)) as { readonly outcome?: unknown };
+    return typeof outcome === "string" ? outcome : undefined;
+  } catch {
+    return undefined;
   }
 }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { whyNoPackages } from "../debian";
 import { runInnerProgram } from "../inner-program";
+import { listenForInterruption } from "../interruption";
 import { cgroupVersion, whyNoNamespaces } from "../namespaces";
 import { CASES } from "./cases";
 import { chosenCases, judge, writeConformance } from "./conformance";
@@ -40,23 +41,15 @@ async function main(): Promise<number> {
     process.stderr.write(`npm run conformance cannot run here: ${reason}\n`);
     return 3;
   }
-  const interrupted = new AbortController();
-  const onSignal = () => {
-    print(interrupted.signal.aborted ? "Still stopping ..." : "Stopping: nothing is left behind ...");
-    interrupted.abort(new Error("interrupted"));
-  };
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal).on("SIGHUP", onSignal);
-  process.stdout.on("error", () => {
-    interrupted.abort(new Error("nobody reads the output any more"));
-  });
+  const { signal } = listenForInterruption(print);
   let results;
   try {
-    results = await run(options, interrupted.signal);
+    results = await run(options, signal);
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    return interrupted.signal.aborted ? 130 : 1;
+    return signal.aborted ? 130 : 1;
   }
-  if (interrupted.signal.aborted && !options.keep) {
+  if (signal.aborted && !options.keep) {
     // A whole run's results stay where they are.
     results.leftovers.forEach((one) => {
       print(`FAILED  left on the machine: ${one}`);

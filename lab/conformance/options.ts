@@ -23,7 +23,7 @@ of the sidecar and with the YAML of the post it replaces. Needs Linux and root. 
 nothing is left behind. The results are in out/conformance.json.
 
   --repeat N      how often each case runs (default 1); with 2 or more the cases whose times are published run alone, and
-                  the README's tables are printed and written to out/conformance.md
+                  the tables of docs/sidecar.md are printed and written to out/conformance.md
   --only TEXT     only cases whose name contains this; may be given several times
   --mode MODE     ${MODES.join(", ")}; may be given several times (default: all)
   --parallel N    how many pods at one time, 1 to 8 (default 4)

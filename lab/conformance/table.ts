@@ -45,7 +45,7 @@ export function figureTable(figures: readonly Figure[]): string[] {
   return columns([["min / median / max", ...MODES], ...cells]);
 }
 
-/** Both tables as Markdown, for the README. */
+/** Both tables as Markdown, for docs/sidecar.md. */
 export function markdownTables(results: readonly CaseResult[], figures: readonly Figure[]): string {
   const names = [...new Set(results.map((result) => result.case))];
   const byMode = (name: string, mode: Mode): string => {

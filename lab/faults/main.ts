@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { listenForInterruption } from "../interruption";
 import { HELP, LIST, readOptions, UsageError, type FaultOptions } from "./options";
 import { total } from "./results";
 import { runFaults } from "./run";
@@ -24,16 +25,12 @@ async function main(argv: readonly string[]): Promise<void> {
     print(options === "help" ? HELP : LIST);
     return;
   }
-  const interrupted = new AbortController();
-  const onSignal = (): void => {
-    if (!interrupted.signal.aborted) {
-      print("\nStopping: nothing is left behind ...");
-      interrupted.abort(new Error("interrupted"));
-    }
-  };
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  const interruption = listenForInterruption((line) => {
+    // On a terminal the line of the row that runs has no end yet.
+    print(`\n${line}`);
+  });
   try {
-    const results = await runFaults(options, interrupted.signal, process.stdout);
+    const results = await runFaults(options, interruption.signal, process.stdout);
     const folder = join(__dirname, "..", "..", "out");
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, "faults.json"), `${JSON.stringify(results, undefined, 2)}\n`);
@@ -44,9 +41,9 @@ async function main(argv: readonly string[]): Promise<void> {
     print(`faults: ${error instanceof Error ? error.message : String(error)}`);
     process.exitCode = 1;
   } finally {
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+    interruption.end();
   }
-  if (interrupted.signal.aborted) {
+  if (interruption.signal.aborted) {
     process.exitCode = 130;
   }
 }

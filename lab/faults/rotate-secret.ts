@@ -1,9 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { Agent } from "node:http";
-import { signedWebhook } from "../bench/webhooks";
+import { postWebhook, signedWebhook } from "../bench/webhooks";
 import { until } from "../waiting";
 import { notServed } from "./failed-webhooks";
-import { postWebhook } from "./post-webhook";
 import type { FaultSystem } from "./system";
 
 const BURST_SECONDS = 24;

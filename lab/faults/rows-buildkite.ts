@@ -1,4 +1,5 @@
 import { NO_FAULTS } from "../buildkite";
+import { inBackground } from "../in-background";
 import type { FaultRow } from "./row";
 import { QUEUE, RECONCILE_SECONDS } from "./system";
 
@@ -42,7 +43,7 @@ export const BUILDKITE_ROWS: readonly FaultRow[] = [
       const { fake } = system;
       const before = fake.stackCalls.total;
       await fake.setFaults({ tooManyRequests: true, retryAfterSeconds: HINT_SECONDS, webhookDropShare: 0.5 });
-      const burst = system.schedule(builds, BURST_SECONDS);
+      const burst = inBackground(system.schedule(builds, BURST_SECONDS));
       await system.wait(STORM_SECONDS);
       await burst;
       const calls = fake.stackCalls.total - before;

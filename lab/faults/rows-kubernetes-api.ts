@@ -1,5 +1,6 @@
 import { SeededRandom } from "../buildkite";
 import type { Fault, ProxiedRequest } from "../fault-proxy";
+import { inBackground } from "../in-background";
 import type { FaultRow } from "./row";
 import { QUEUE, type FaultSystem } from "./system";
 
@@ -39,7 +40,7 @@ export const KUBERNETES_API_ROWS: readonly FaultRow[] = [
         };
       });
       await proxy.suspend();
-      const burst = system.schedule(builds - third, BURST_SECONDS);
+      const burst = inBackground(system.schedule(builds - third, BURST_SECONDS));
       await system.wait(DOWN_SECONDS - SILENT_SECONDS);
       await complainOfUnready(system);
       proxy.onRequest = () => silence;
@@ -116,7 +117,7 @@ export const KUBERNETES_API_ROWS: readonly FaultRow[] = [
       const chance = new SeededRandom(builds);
       proxy.onRequest = (request) => (isWatch(request) && chance.next() < 0.5 ? EXPIRED : "pass");
       const before = proxy.count("GET", LISTS);
-      const burst = system.schedule(builds, BURST_SECONDS);
+      const burst = inBackground(system.schedule(builds, BURST_SECONDS));
       for (let seconds = 0; seconds < SPELL_SECONDS; seconds += EXPIRES_EVERY_SECONDS) {
         proxy.expireWatches();
         await system.wait(EXPIRES_EVERY_SECONDS);

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { AGENT_CONTAINER } from "../../components/contract";
 import type { PodTemplateObject } from "../../components/stamp";
 import { isFinished } from "../../dispatcher/judge";
+import { inBackground } from "../in-background";
 import { createJobPolicies } from "./job-policies";
 import type { KubernetesSide, SeenJob } from "./kubernetes-side";
 import type { FaultRow } from "./row";
@@ -104,7 +105,7 @@ export const KUBERNETES_NAMESPACE_ROWS: readonly FaultRow[] = [
     harm: async (system, builds) => {
       const { kubernetes } = system;
       const path = `/api/v1/namespaces/${kubernetes.namespace}`;
-      const burst = system.schedule(builds, BURST_SECONDS);
+      const burst = inBackground(system.schedule(builds, BURST_SECONDS));
       await system.wait(BURST_SECONDS / 2);
       await kubernetes.admin.request("DELETE", path);
       await burst;

@@ -1,8 +1,8 @@
 import { Agent } from "node:http";
-import { signedWebhook } from "../bench/webhooks";
+import { postWebhook, signedWebhook } from "../bench/webhooks";
+import { inBackground } from "../in-background";
 import { notServed } from "./failed-webhooks";
 import { fuzz } from "./fuzz/fuzz";
-import { postWebhook } from "./post-webhook";
 import { besiege, BUFFER_SIZE } from "./siege";
 import type { FaultRow } from "./row";
 import type { FaultSystem } from "./system";
@@ -165,7 +165,8 @@ export const WEBHOOK_ROWS: readonly FaultRow[] = [
     timeScale: 1,
     harm: async (system, builds) => {
       let isOn = true;
-      const flood = Promise.all(Array.from({ length: FLOOD_CONNECTIONS }, () => floodWith(system, () => isOn)));
+      const connections = Array.from({ length: FLOOD_CONNECTIONS }, () => floodWith(system, () => isOn));
+      const flood = inBackground(Promise.all(connections));
       await system.schedule(builds, BURST_SECONDS);
       await system.fake.settled();
       isOn = false;

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { KubernetesClient } from "../../dispatcher/kubernetes/client";
+import { runAll } from "../clean-up";
 import { startControlPlane } from "../control-plane";
 import { getParts, type Part } from "../parts";
 import { watchTemplates } from "./job-policies";
@@ -45,7 +46,7 @@ export async function runFaults(options: FaultOptions, signal: AbortSignal, scre
     screen.write(`${text}\n`);
   };
   const parts = await getParts(PARTS, { signal, print });
-  const cleanUp: (() => Promise<unknown>)[] = [];
+  const cleanUp: (() => unknown)[] = [];
   try {
     const workDir = await mkdtemp(join(tmpdir(), "buildkite-faults-"));
     cleanUp.unshift(() => rm(workDir, { recursive: true, force: true }));
@@ -56,7 +57,6 @@ export async function runFaults(options: FaultOptions, signal: AbortSignal, scre
     const admin = new KubernetesClient({ server, ca: caPem, clientCert: clientCertPem, clientKey: clientKeyPem });
     cleanUp.unshift(() => {
       admin.close();
-      return Promise.resolve();
     });
     await watchTemplates(admin);
     await createNodes(admin, POOL, PODS_PER_NODE);
@@ -73,9 +73,7 @@ export async function runFaults(options: FaultOptions, signal: AbortSignal, scre
       measuredAt: new Date().toISOString(),
     };
   } finally {
-    for (const step of cleanUp) {
-      await step();
-    }
+    await runAll(cleanUp);
   }
 }
 

@@ -1,4 +1,5 @@
 import { readdir, readlink } from "node:fs/promises";
+import { inBackground } from "../in-background";
 import { notServed } from "./failed-webhooks";
 import { SlowClients } from "./slow-clients";
 import type { FaultSystem } from "./system";
@@ -38,7 +39,7 @@ export async function besiege(system: FaultSystem, builds: number): Promise<unde
   }, 1_000);
   try {
     clients.start(replicas.urls(), CLIENTS_EACH);
-    const burst = system.schedule(builds, SIEGE_SECONDS - 5);
+    const burst = inBackground(system.schedule(builds, SIEGE_SECONDS - 5));
     await system.wait(SIEGE_SECONDS / 2);
     half = await replicas.measure();
     await Promise.all([burst, system.wait(SIEGE_SECONDS / 2)]);

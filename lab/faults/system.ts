@@ -15,6 +15,7 @@ import { createAgentsFixture } from "../bench/agents-fixture";
 import { NODE_OPTIONS } from "../../components/dispatcher-deployment";
 import { startDispatcherProcess } from "../bench/dispatcher-process";
 import { FakeBuildkite, SeededRandom, type FakeBuildkiteOptions } from "../buildkite";
+import { runAll } from "../clean-up";
 import type { AdministratorAccess } from "../control-plane";
 import { FaultProxy } from "../fault-proxy";
 import { OverlapWatch } from "../overlap";
@@ -225,19 +226,4 @@ function lossOf(seconds: number | undefined): Pick<FakeBuildkiteOptions, "agentL
 /** Two nodes with room for so many pods together. */
 function halves(capacity: number): number[] {
   return [Math.ceil(capacity / 2), Math.floor(capacity / 2)];
-}
-
-/** All of them, whatever becomes of each; then the first failure. */
-async function runAll(steps: readonly (() => unknown)[]): Promise<void> {
-  const failures: unknown[] = [];
-  for (const step of steps) {
-    try {
-      await step();
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  if (failures.length > 0) {
-    throw failures[0];
-  }
 }

@@ -1,6 +1,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import type { KubernetesClient } from "../../dispatcher/kubernetes/client";
+import { inBackground } from "../in-background";
 import { makeCgroup, removeCgroup } from "../namespaces/cgroups";
 import { cniReload, writeCniConfiguration } from "./cni";
 import { ContainerEvents } from "./container-events";
@@ -92,8 +93,7 @@ async function startParts(
   const pods = { bridge: podBridge(index), subnet: podSubnet(index), mtu: network.mtu };
   const cniFolder = join(folder, "cni");
   await writeCniConfiguration(cniFolder, join(runFolder, "cni"), pods);
-  const token = createBootstrapToken(client, signal);
-  token.catch(() => undefined);
+  const token = inBackground(createBootstrapToken(client, signal));
 
   const containerd = await Containerd.start(
     {

@@ -2,6 +2,7 @@ import { AGENT_CONTAINER, DIND_CONTAINER, jobName } from "../../components/contr
 import type { FakeJob } from "../buildkite";
 import type { PodWatch } from "../conformance/pod-watch";
 import type { RealNode } from "../real-node";
+import { madeJob } from "../webhook-answer";
 import type { RealBuild } from "./results";
 import type { RealSystem } from "./system";
 
@@ -41,7 +42,7 @@ export function readBuild(build: ScheduledBuild, watch: PodWatch, node: RealNode
   const pod = watch.podOf(jobName(job.id));
   const times = (container: string) => (pod === undefined ? undefined : node.containers.of(pod.uid, container));
   const [agent, dind] = [times(AGENT_CONTAINER), times(DIND_CONTAINER)];
-  const webhook = job.webhooks.find(({ status }) => status === 200);
+  const webhook = job.webhooks.find(madeJob);
   return {
     ...{ queue: job.queue, sidecar, expectedExitStatus },
     exitStatus: job.result?.exitStatus,

@@ -11,7 +11,7 @@ import { nodeState, type NodeObject } from "../autoscaler/node";
 import { podState, type PodObject } from "../autoscaler/pod";
 import type { NodeRecord } from "../report";
 
-/** When a build's Job and pod were seen; epoch milliseconds. A second pod of the same Job counts from its own times. */
+/** When a build's Job and its latest pod were seen; epoch milliseconds. Nothing of an earlier pod is in it. */
 export interface BuildTimes {
   jobAt?: number;
   boundAt?: number;
@@ -31,6 +31,7 @@ export interface NodeNow {
 }
 
 interface SeenPod {
+  readonly uid: string;
   readonly job: string;
   readonly node: string | undefined;
   readonly running: boolean;
@@ -47,6 +48,8 @@ interface SeenNode {
 /** See the top of this file. */
 export class ClusterRecord {
   private readonly builds = new Map<string, BuildTimes>();
+  /** Uid of each build's latest pod: what is heard of an earlier one is not about these times. */
+  private readonly latestPods = new Map<string, string>();
   private readonly nodes = new Map<string, { -readonly [Key in keyof NodeRecord]: NodeRecord[Key] }>();
   private readonly stopping = new AbortController();
   private readonly jobInformer: Informer<string, PodObject>;
@@ -127,7 +130,13 @@ export class ClusterRecord {
     return times;
   }
 
-  private onPod(kind: ChangeKind, { job, node, running, ended }: SeenPod): void {
+  private onPod(kind: ChangeKind, { uid, job, node, running, ended }: SeenPod): void {
+    if (kind === "added") {
+      this.latestPods.set(job, uid);
+      this.builds.set(job, { jobAt: this.timesOf(job).jobAt });
+    } else if (this.latestPods.get(job) !== uid) {
+      return;
+    }
     const times = this.timesOf(job);
     const now = Date.now();
     if (node !== undefined && times.node !== node) {
@@ -156,8 +165,9 @@ export class ClusterRecord {
 }
 
 function seenPod(pod: PodObject): SeenPod {
-  const { labels, nodeName, terminal, requests } = podState(pod);
+  const { uid, labels, nodeName, terminal, requests } = podState(pod);
   return {
+    uid,
     job: labels[JOB_UUID] ?? "",
     node: nodeName,
     running: pod.status?.phase === "Running",

@@ -1,3 +1,4 @@
+import { percentile } from "../percentile";
 import { type BuildRecord, STEPS, type Stretch, stepsOf } from "./build-record";
 import { escapeText } from "./escape";
 import type { RunReport } from "./run-record";
@@ -36,7 +37,9 @@ function legend(): string {
 function queueFigure(run: RunReport, queue: string, index: number, window: Stretch): string {
   const all = run.buildRecords.filter((build) => build.queue === queue);
   const builds = spread(all, MOST_ROWS);
-  const waits = all.flatMap(({ startedAt, scheduledAt }) => (startedAt === undefined ? [] : [startedAt - scheduledAt]));
+  const waits = all
+    .flatMap(({ startedAt, scheduledAt }) => (startedAt === undefined ? [] : [startedAt - scheduledAt]))
+    .sort((a, b) => a - b);
   // Something is to be seen before anybody points at anything.
   const slowest = builds.reduce<BuildRecord | undefined>(
     (most, build) => (most === undefined || lengthOf(build) > lengthOf(most) ? build : most),
@@ -107,11 +110,6 @@ function spread<T>(all: readonly T[], most: number): T[] {
 /** From the push to the last that was seen of it; milliseconds. */
 function lengthOf(build: BuildRecord): number {
   return (stepsOf(build).at(-1)?.to ?? build.scheduledAt) - build.scheduledAt;
-}
-
-function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }
 
 function seconds(milliseconds: number): string {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,6 +7,21 @@ import { join } from "node:path";
 import { runBench } from "../../lab/bench/bench";
 
 const MAIN = join(__dirname, "..", "..", "lab", "bench", "main.ts");
+const LONG = { argv: ["--jobs", "100000"], moment: "to warm up" };
+const INTERRUPTIONS: readonly {
+  readonly what: string;
+  readonly argv: readonly string[];
+  readonly moment: string;
+  readonly interrupt: (child: ChildProcess) => void;
+}[] = [
+  { what: "Ctrl-C", ...LONG, interrupt: (child) => child.kill("SIGINT") },
+  { what: "a closed terminal", ...LONG, interrupt: (child) => child.kill("SIGHUP") },
+  // It shows at the next line, so there must be one.
+  {
+    ...{ what: "a reader that has gone", argv: ["--quick", "--scenario", "growth"], moment: "jobs at once" },
+    interrupt: (child) => child.stdout?.destroy(),
+  },
+];
 
 describe("npm run bench", () => {
   let folder: string;
@@ -71,21 +86,23 @@ describe("npm run bench", () => {
     assert.deepEqual(await leftBehind(), []);
   });
 
-  it("ends cleanly on Ctrl-C", async function () {
-    this.timeout(60_000);
-    const child = spawn(process.execPath, ["--import=tsx", MAIN, "--jobs", "100000"], {
-      stdio: ["ignore", "pipe", "inherit"],
+  for (const { what, argv, moment, interrupt } of INTERRUPTIONS) {
+    it(`ends cleanly on ${what}`, async function () {
+      this.timeout(60_000);
+      const child = spawn(process.execPath, ["--import=tsx", MAIN, ...argv], { stdio: ["ignore", "pipe", "inherit"] });
+      const exited = once(child, "exit");
+      let text = "";
+      let isInterrupted = false;
+      child.stdout.on("data", (chunk) => {
+        text += String(chunk);
+        if (text.includes(moment) && !isInterrupted) {
+          isInterrupted = true;
+          interrupt(child);
+        }
+      });
+      const [code] = (await exited) as [number | null];
+      assert.equal(code, 130, text);
+      assert.deepEqual(await leftBehind(), []);
     });
-    const exited = once(child, "exit");
-    let text = "";
-    for await (const chunk of child.stdout) {
-      text += String(chunk);
-      if (text.includes("to warm up") && !child.killed) {
-        child.kill("SIGINT");
-      }
-    }
-    const [code] = (await exited) as [number | null];
-    assert.equal(code, 130, text);
-    assert.deepEqual(await leftBehind(), []);
-  });
+  }
 });

@@ -6,6 +6,7 @@ import type { FaultResult } from "../../lab/faults/row";
 import { ROWS } from "../../lab/faults/rows";
 import { runRow } from "../../lab/faults/run-row";
 import { POOL } from "../../lab/faults/system";
+import { inBackground } from "../../lab/in-background";
 import { administrator, sharedControlPlane } from "../support/control-plane";
 
 /** Those that hold the main guards, small; the others by `npm run faults`. */
@@ -47,9 +48,7 @@ describe("faults, a few of them and small", () => {
     nodes = await createNodes(await administrator(), POOL, [400, 400]);
     for (const [index, name] of [...SUBSET, "webhook-only"].entries()) {
       const isLast = index === SUBSET.length;
-      const result = gate.run(() => run(isLast ? "webhooks: half lost" : name, index, isLast));
-      result.catch(() => undefined);
-      running.set(name, result);
+      running.set(name, inBackground(gate.run(() => run(isLast ? "webhooks: half lost" : name, index, isLast))));
     }
   });
 

@@ -89,7 +89,7 @@ describe("the conformance suite's results", () => {
     assert.match(caseTable([result({ asDocumented: false, ok: false })])[1] ?? "", /WRONG$/);
   });
 
-  it("say where a median misses its aim, and make tables for the README", () => {
+  it("say where a median misses its aim, and make tables for the documentation", () => {
     const rows = [result({ dockerFirstAnswerMs: 900 })];
     const figures = figuresOf(rows);
     assert.ok(figureTable(figures).some((line) => line.includes("0.90 s, aim 0.50 s")));

@@ -5,11 +5,13 @@ import { AgentConnection } from "../../lab/agents/agent-connection";
 import { runAgent, type AgentExit } from "../../lab/agents/agent-process";
 import { AgentSignals } from "../../lab/agents/agent-signals";
 import { FakeBuildkite } from "../../lab/buildkite";
+import { unhandledRejections } from "../support/unhandled-rejections";
+import { until } from "../support/until";
 
 const JOB = "01985f3c-2b7a-4c1e-9d55-0a6d5f6b7c11";
 
 /** What a scripted server answers to `METHOD /path`, the nth call of it. */
-type Script = Record<string, (call: number) => ScriptedAnswer>;
+type Script = Record<string, (call: number) => ScriptedAnswer | "silent">;
 
 interface ScriptedAnswer {
   status: number;
@@ -42,7 +44,11 @@ describe("a simulated agent's process", () => {
       const name = `${request.method ?? ""} ${(request.url ?? "").replace(/^\/v3/, "").replace(/\?.*/, "").replace(JOB, "id")}`;
       calls.push(name);
       const standard: ScriptedAnswer = { status: 200, body: name === "POST /register" ? REGISTERED : JOB_BODY };
-      const { status, body, headers } = script[name]?.(calls.filter((one) => one === name).length) ?? standard;
+      const answer = script[name]?.(calls.filter((one) => one === name).length) ?? standard;
+      if (answer === "silent") {
+        return;
+      }
+      const { status, body, headers } = answer;
       response.writeHead(status, headers);
       response.end(body === undefined ? "" : JSON.stringify(body));
     });
@@ -135,6 +141,25 @@ describe("a simulated agent's process", () => {
     }, 100);
     assert.equal((await running).code, 137);
     assert.equal(calls.at(-1), "PUT /jobs/id/start");
+  });
+
+  it("dies of SIGKILL with a heartbeat under way, whose failure is nobody's", async () => {
+    const signals = new AgentSignals();
+    const endpoint = await scripted({
+      "POST /register": () => ({ status: 200, body: { ...REGISTERED, heartbeat_interval: 0.01 } }),
+      "PUT /jobs/id/acquire": () => ({
+        status: 200,
+        body: { ...JOB_BODY, env: { BUILDKITE_COMMAND: "sleep 60" } },
+      }),
+      "POST /heartbeat": () => "silent",
+    });
+    const found = await unhandledRejections(async () => {
+      const running = run(endpoint, signals);
+      await until("a heartbeat", () => calls.includes("POST /heartbeat") && calls.includes("PUT /jobs/id/start"));
+      signals.kill();
+      assert.equal((await running).code, 137);
+    });
+    assert.deepEqual(found, []);
   });
 
   it("leaves out the ping after SIGQUIT", async () => {

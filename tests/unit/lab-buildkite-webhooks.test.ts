@@ -26,7 +26,7 @@ describe("the fake Buildkite's webhooks", () => {
     }
   });
 
-  async function receiver(status: number | "reset" = 200): Promise<{ url: string; received: Received[] }> {
+  async function receiver(status: number | "reset" = 200, answer = ""): Promise<{ url: string; received: Received[] }> {
     const received: Received[] = [];
     const server = createServer((request, response) => {
       let body = "";
@@ -39,7 +39,7 @@ describe("the fake Buildkite's webhooks", () => {
           return;
         }
         response.statusCode = status;
-        response.end();
+        response.end(answer);
       });
     });
     servers.push(server);
@@ -127,6 +127,24 @@ describe("the fake Buildkite's webhooks", () => {
     assert.match(first.webhooks[0]?.error ?? "", /hang up|reset/);
     assert.equal(second.webhooks[0]?.status, 503);
     assert.equal(fake.summary().failedWebhooks, 2);
+  });
+
+  it("are on record with what their answer says was done, where it says that in a few words", async () => {
+    const outcomes: (string | undefined)[] = [];
+    for (const answer of [
+      '{"job":"buildkite-1","outcome":"deferred"}',
+      '{"outcome":7}',
+      "null",
+      "not JSON",
+      JSON.stringify({ outcome: "x".repeat(10_000) }),
+    ]) {
+      fake.setWebhookTargets([(await receiver(200, answer)).url]);
+      const job = fake.schedule({ queue: "linux", seconds: 1 });
+      await fake.settled();
+      assert.equal(job.webhooks[0]?.status, 200);
+      outcomes.push(job.webhooks[0].outcome);
+    }
+    assert.deepEqual(outcomes, ["deferred", undefined, undefined, undefined, undefined]);
   });
 
   it("say so when there is nobody to send to", async () => {

@@ -1,1 +1,0 @@
-export { postWebhook } from "../bench/webhooks";
