@@ -101,6 +101,16 @@ describe("the stack configuration", () => {
       { ...GKE, queues: '[{"key":"a","tags":"docker"}]' },
       /^queues\[0\]\.tags must be a map of keys, got "docker": write it into the stack file; no command/,
     ],
+    [
+      "a cluster that is none",
+      { ...GKE, queues: '[{"key":"a","clusterId":"My cluster"}]' },
+      /^queues\[0\]\.clusterId must be a lower-case UUID, got "My cluster": set it with: pulumi config set --path 'queues\[0\]\.clusterId'/,
+    ],
+    [
+      "a cluster in capitals",
+      { ...GKE, queues: '[{"key":"a","clusterId":"42F1A7DA-812D-4430-93D8-1CC7C33A6BCF"}]' },
+      /^queues\[0\]\.clusterId must be a lower-case UUID, got "42F1A7DA-/,
+    ],
     ["a list that is none", { ...GKE, queues: "default" }, /^queues must be a list, got "default"/],
     ["a queue named twice", { ...GKE, queues: '[{"key":"a"},{"key":"a"}]' }, /^queues holds a twice/],
     [
@@ -198,6 +208,11 @@ describe("the stack configuration", () => {
       assert.match(found[0] ?? "", message);
     });
   }
+
+  it("takes a Buildkite cluster by its UUID", () => {
+    const queues = '[{"key":"a","clusterId":"42f1a7da-812d-4430-93d8-1cc7c33a6bcf"}]';
+    assert.deepEqual(faults({ ...GKE, queues }), []);
+  });
 
   it("allows a GKE context where that is said", () => {
     assert.deepEqual(faults({ ...LOCAL, context: "gke_a_b_c", allowGkeContext: "true" }, undefined), []);
