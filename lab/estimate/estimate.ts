@@ -1,8 +1,9 @@
+import { PRICE_SOURCE } from "../../tools/preview/prices";
 import type { AutoscalingProfile } from "../autoscaler";
 import type { History } from "./history";
 import { kneeOf } from "./knee";
 import type { EstimateOptions } from "./options";
-import { nodePrice, PRICE_SOURCE } from "./prices";
+import { knownPrice } from "./prices";
 import { coveredDays, describeRequests, percentile, tryPool, type Outcome } from "./scenario";
 
 /** Rows that differ in their maximum only, and so lie on one line of the picture. */
@@ -62,7 +63,13 @@ export function estimateHistory(
   );
   const outcomes = pools.flatMap((pool, index) => {
     progress(`${index} of ${pools.length} pools simulated`);
-    return tryPool(history, pool, spotShares, prices.get(pool.machineType) ?? nodePrice(pool.machineType), assumptions);
+    return tryPool(
+      history,
+      pool,
+      spotShares,
+      prices.get(pool.machineType) ?? knownPrice(pool.machineType),
+      assumptions,
+    );
   });
   const days = coveredDays(history, assumptions.historyDays);
   const waits = history.jobs.map(({ waitedMs }) => waitedMs).sort((a, b) => a - b);
@@ -121,7 +128,7 @@ function sentences({ machineTypes, prices, assumptions }: EstimateOptions): stri
     `A job has its pod ${dispatchSeconds} s after it was runnable, and its agent works ${podStartSeconds} s after the pod has a node; ` +
       `${imagePullSeconds} s more on a new node, which has no images.`,
     ...machineTypes.map((type) => {
-      const { onDemand, spot } = prices.get(type) ?? nodePrice(type);
+      const { onDemand, spot } = prices.get(type) ?? knownPrice(type);
       return `${type}: ${usd(onDemand)} an hour, ${usd(spot)} as Spot.`;
     }),
     `Prices, unless given on the command line: ${PRICE_SOURCE}.`,

@@ -1,7 +1,7 @@
+import type { NodePrice } from "../../tools/preview/prices";
 import { allocatable, describeAllocatable, PROFILES, type AutoscalingProfile } from "../autoscaler";
 import type { PoolSpec } from "../autoscaler/pool";
 import { within, type Resources } from "../autoscaler/quantity";
-import type { NodePrice } from "./prices";
 import { simulate, type SimulationResult } from "./simulation";
 import type { History } from "./history";
 
