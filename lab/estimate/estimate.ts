@@ -4,6 +4,7 @@ import type { History } from "./history";
 import { kneeOf } from "./knee";
 import type { EstimateOptions } from "./options";
 import { knownPrice } from "./prices";
+import { refuseMismatch } from "./refuse-mismatch";
 import { coveredDays, describeRequests, percentile, tryPool, type Outcome } from "./scenario";
 
 /** Rows that differ in their maximum only, and so lie on one line of the picture. */
@@ -44,7 +45,7 @@ export interface Estimate {
  * The whole table.
  *
  * @param progress hears how far it is.
- * @throws RangeError when a build fits on no node of a machine type, or no job is left of the queues asked for.
+ * @throws RangeError when a build fits on no node of a machine type, or an option does not fit the file.
  */
 export function estimateHistory(
   whole: History,
@@ -52,11 +53,11 @@ export function estimateHistory(
   progress: (line: string) => void = () => undefined,
 ): Estimate {
   const { maxNodes, machineTypes, profiles, spotShares, queues, assumptions, prices } = options;
+  refuseMismatch(whole, options);
   const history = { ...whole, jobs: whole.jobs.filter(({ queue }) => queues.length === 0 || queues.includes(queue)) };
   const [first] = history.jobs;
   if (first === undefined) {
-    const there = [...new Set(whole.jobs.map(({ queue }) => queue))].sort().join(", ");
-    throw new RangeError(`--queue must be a queue of the file (${there}), got ${queues.join(", ")}`);
+    throw new RangeError("the file must have at least one job, got none");
   }
   const pools = machineTypes.flatMap((machineType) =>
     profiles.flatMap((profile) => maxNodes.map((most) => ({ machineType, profile, maxNodes: most }))),

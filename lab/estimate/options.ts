@@ -46,7 +46,8 @@ The builds:
                                what a build's pod requests, all containers together; may be repeated for single queues
                                (default ${DEFAULT_REQUESTS})
   --jobs-per-node N            instead of --requests: so many builds to a node, 1 to 110
-  --history-days D             days that the file covers (default: from its first job to its last)
+  --history-days D             days that the file covers, not fewer than its jobs lie apart (default: from its first job to
+                               its last)
 
 Assumptions (docs/estimate.md has the sources):
   --node-start-seconds S       from the decision to a ready node (default ${BOOT_SECONDS})

@@ -114,6 +114,38 @@ describe("the estimate's table", () => {
     );
   });
 
+  it("refuses a queue that the file does not have, also beside one that it has, and in --requests", () => {
+    const refused = (argv: readonly string[], pattern: RegExp): void => {
+      assert.throws(
+        () => estimateOf("--max-nodes", "2", ...argv),
+        (error: unknown) => error instanceof RangeError && pattern.test(error.message),
+      );
+    };
+    refused(
+      ["--queue", "default", "--queue", "dokcer"],
+      /^--queue must be a queue of the file \(default, docker, quick\), got dokcer$/,
+    );
+    refused(
+      ["--requests", "dokcer:cpu=3,memory=9Gi"],
+      /^QUEUE of --requests must be a queue of the file \(default, docker, quick\), got dokcer$/,
+    );
+    // One that is in the file, but was not asked for, is no mistake.
+    estimateOf("--max-nodes", "2", "--queue", "quick", "--requests", "docker:cpu=3,memory=9Gi");
+  });
+
+  it("refuses fewer days than the file's jobs lie apart, whichever queue is asked for", () => {
+    const days = (text: string, ...more: string[]) =>
+      estimateOf("--max-nodes", "2", "--history-days", text, ...more).history.days;
+    const words =
+      /^RangeError: --history-days must not be less than from the file's first job to its last \(6\.6 days\), got 1: give the days that the export covers, or leave it out$/;
+    const refused = (error: unknown) => words.test(String(error));
+    assert.throws(() => days("1"), refused);
+    assert.throws(() => days("1", "--queue", "docker"), refused);
+    assert.equal(days("7"), 7);
+    // Builds of these days may go on after them.
+    assert.equal(days("6.5"), 6.5);
+  });
+
   it("counts what ran at one time in reality, one that begins as another ends in its place", () => {
     const job = { queue: "default", waitedMs: 5 };
     const jobs = [
