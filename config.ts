@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
-import { closest } from "fastest-levenshtein";
-import { z } from "zod";
-import { QUEUE, SECRET_KEYS, type StackValues, TABLE } from "./stack/config-table";
+import type { z } from "zod";
+import { faultsOf, setCommand } from "./stack/config-faults";
+import { SECRET_KEYS, type StackValues, TABLE } from "./stack/config-table";
 
 /** A stack's configuration, read and checked once. Secrets are Outputs that stay secret. */
 export interface Configuration extends Omit<StackValues, (typeof SECRET_KEYS)[number]> {
@@ -77,7 +77,7 @@ export function parse(
   const typed = Object.fromEntries(Object.entries(raw).map(([key, text]) => [key, fromText(key, text)]));
   const result = TABLE.safeParse(typed);
   if (!result.success) {
-    return { faults: result.error.issues.flatMap((issue) => describe(issue, typed)) };
+    return { faults: result.error.issues.flatMap((issue) => faultsOf(issue, typed)) };
   }
   const faults = contradictions(result.data, stack, project);
   return faults.length === 0 ? { values: result.data, faults } : { faults };
@@ -94,64 +94,6 @@ function fromText(key: string, text: string): unknown {
   } catch {
     return text;
   }
-}
-
-function describe(issue: z.core.$ZodIssue, typed: Record<string, unknown>): string[] {
-  const path = issue.path.reduce<string>(
-    (text, part) =>
-      typeof part === "number" ? `${text}[${part}]` : text === "" ? String(part) : `${text}.${String(part)}`,
-    "",
-  );
-  if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => unknownKey(path, key));
-  }
-  const value = issue.path.reduce<unknown>(
-    (inner, part) => (inner as Record<PropertyKey, unknown> | undefined)?.[part],
-    typed,
-  );
-  const key = String(issue.path[0]);
-  const isSecret = (SECRET_KEYS as readonly string[]).includes(key);
-  if (value === undefined) {
-    return [`${path} is missing: ${setCommand(key, isSecret)}`];
-  }
-  const got = isSecret ? "a secret that is not shown" : JSON.stringify(value);
-  return [`${path} ${rule(issue)}, got ${got}: ${setCommand(key, isSecret)}`];
-}
-
-function rule(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case "too_small":
-      return `must be ${String(issue.minimum)} or more${issue.origin === "string" ? " characters long" : issue.origin === "array" ? " entries long" : ""}`;
-    case "too_big":
-      return `must be ${String(issue.maximum)} or less`;
-    case "invalid_value":
-      return `must be one of ${issue.values.map(String).join(", ")}`;
-    case "invalid_type":
-      return `must be ${TYPE_WORDS[issue.expected] ?? issue.expected}`;
-    default:
-      return issue.message.startsWith("must") ? issue.message : `is not allowed (${issue.message})`;
-  }
-}
-
-const TYPE_WORDS: Readonly<Record<string, string>> = {
-  int: "a whole number",
-  number: "a whole number",
-  boolean: "true or false",
-  string: "a text",
-  array: "a list",
-  object: "a map of keys",
-  record: "a map of keys",
-};
-
-function unknownKey(path: string, key: string): string {
-  const known = Object.keys(path === "" ? TABLE.shape : path.startsWith("queues") ? QUEUE.shape : {});
-  const full = path === "" ? key : `${path}.${key}`;
-  const nearest = known.length === 0 ? undefined : closest(key, known);
-  return `${full} is not a key of this program${nearest === undefined ? "" : `; did you mean ${nearest}?`} Remove it with: pulumi config rm ${path === "" ? key : `--path '${full}'`}`;
-}
-
-function setCommand(key: string, isSecret: boolean): string {
-  return isSecret ? `set it with: pulumi config set --secret ${key}` : `set it with: pulumi config set ${key} <value>`;
 }
 
 /** Rules between keys: each says both sides of the conflict. */
@@ -207,7 +149,7 @@ function contradictions(values: StackValues, stack: string, project: string | un
     }
   } else {
     for (const key of LOCAL_REQUIRED.filter((name) => values[name] === undefined)) {
-      faults.push(`${key} is missing: target local needs it; ${setCommand(key, false)}`);
+      faults.push(`${key} is missing: target local needs it; ${setCommand([key])}`);
     }
     if (values.context?.startsWith("gke_") === true && values.allowGkeContext !== true) {
       faults.push(

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { LABEL_KEY, LABEL_VALUE } from "../components/argument-rules";
 import { ENDPOINT_RULE, isEndpoint } from "../components/buildkite-endpoint";
+import { UUID_PATTERN } from "../components/contract";
 import { IMAGE_ENTRIES } from "../components/images";
 
 /**
@@ -32,10 +33,12 @@ export const QUEUE = z.strictObject({
     .regex(/^[A-Za-z0-9_-]{1,100}$/, "must be 1 to 100 letters, digits, - and _ (a Buildkite queue key)")
     .meta({ description: "The queue's key at Buildkite." }),
   default: z.boolean().optional().meta({ description: "Takes the jobs that name no queue. Default false." }),
+  // As the dispatcher demands it: another text would only stop its pods, after `up`.
   clusterId: z
     .string()
+    .regex(new RegExp(UUID_PATTERN), "must be a lower-case UUID")
     .optional()
-    .meta({ description: "Only jobs of this Buildkite cluster are taken. Default: any." }),
+    .meta({ description: "UUID of a Buildkite cluster, lower case: only its jobs are taken. Default: any." }),
   tags: z.record(z.string(), z.string()).optional().meta({ description: 'Further agent tags, `docker: "true"`.' }),
   agentMode: z.enum(["acquire", "queue"]).optional().meta({
     description:

@@ -1,8 +1,10 @@
+import { PRICE_SOURCE } from "../../tools/preview/prices";
 import type { AutoscalingProfile } from "../autoscaler";
 import type { History } from "./history";
 import { kneeOf } from "./knee";
 import type { EstimateOptions } from "./options";
-import { nodePrice, PRICE_SOURCE } from "./prices";
+import { knownPrice } from "./prices";
+import { refuseMismatch } from "./refuse-mismatch";
 import { coveredDays, describeRequests, percentile, tryPool, type Outcome } from "./scenario";
 
 /** Rows that differ in their maximum only, and so lie on one line of the picture. */
@@ -43,7 +45,7 @@ export interface Estimate {
  * The whole table.
  *
  * @param progress hears how far it is.
- * @throws RangeError when a build fits on no node of a machine type, or no job is left of the queues asked for.
+ * @throws RangeError when a build fits on no node of a machine type, or an option does not fit the file.
  */
 export function estimateHistory(
   whole: History,
@@ -51,18 +53,24 @@ export function estimateHistory(
   progress: (line: string) => void = () => undefined,
 ): Estimate {
   const { maxNodes, machineTypes, profiles, spotShares, queues, assumptions, prices } = options;
+  refuseMismatch(whole, options);
   const history = { ...whole, jobs: whole.jobs.filter(({ queue }) => queues.length === 0 || queues.includes(queue)) };
   const [first] = history.jobs;
   if (first === undefined) {
-    const there = [...new Set(whole.jobs.map(({ queue }) => queue))].sort().join(", ");
-    throw new RangeError(`--queue must be a queue of the file (${there}), got ${queues.join(", ")}`);
+    throw new RangeError("the file must have at least one job, got none");
   }
   const pools = machineTypes.flatMap((machineType) =>
     profiles.flatMap((profile) => maxNodes.map((most) => ({ machineType, profile, maxNodes: most }))),
   );
   const outcomes = pools.flatMap((pool, index) => {
     progress(`${index} of ${pools.length} pools simulated`);
-    return tryPool(history, pool, spotShares, prices.get(pool.machineType) ?? nodePrice(pool.machineType), assumptions);
+    return tryPool(
+      history,
+      pool,
+      spotShares,
+      prices.get(pool.machineType) ?? knownPrice(pool.machineType),
+      assumptions,
+    );
   });
   const days = coveredDays(history, assumptions.historyDays);
   const waits = history.jobs.map(({ waitedMs }) => waitedMs).sort((a, b) => a - b);
@@ -121,7 +129,7 @@ function sentences({ machineTypes, prices, assumptions }: EstimateOptions): stri
     `A job has its pod ${dispatchSeconds} s after it was runnable, and its agent works ${podStartSeconds} s after the pod has a node; ` +
       `${imagePullSeconds} s more on a new node, which has no images.`,
     ...machineTypes.map((type) => {
-      const { onDemand, spot } = prices.get(type) ?? nodePrice(type);
+      const { onDemand, spot } = prices.get(type) ?? knownPrice(type);
       return `${type}: ${usd(onDemand)} an hour, ${usd(spot)} as Spot.`;
     }),
     `Prices, unless given on the command line: ${PRICE_SOURCE}.`,

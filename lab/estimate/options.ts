@@ -1,7 +1,8 @@
 import { parseArgs } from "node:util";
+import type { NodePrice } from "../../tools/preview/prices";
 import { MACHINE_TYPES, PROFILES, type AutoscalingProfile } from "../autoscaler";
 import { resourcesFrom, type Resources } from "../autoscaler/quantity";
-import { CLUSTER_FEE_PER_HOUR, nodePrice, type NodePrice } from "./prices";
+import { CLUSTER_FEE_PER_HOUR, knownPrice } from "./prices";
 import type { Assumptions } from "./scenario";
 
 /** What a person may set on the command line. */
@@ -45,7 +46,8 @@ The builds:
                                what a build's pod requests, all containers together; may be repeated for single queues
                                (default ${DEFAULT_REQUESTS})
   --jobs-per-node N            instead of --requests: so many builds to a node, 1 to 110
-  --history-days D             days that the file covers (default: from its first job to its last)
+  --history-days D             days that the file covers, not fewer than its jobs lie apart (default: from its first job to
+                               its last)
 
 Assumptions (docs/estimate.md has the sources):
   --node-start-seconds S       from the decision to a ready node (default ${BOOT_SECONDS})
@@ -205,7 +207,7 @@ function pricesOf(
   onDemand: readonly string[],
   spot: readonly string[],
 ): Map<string, NodePrice> {
-  const prices = new Map(types.map((type) => [type, nodePrice(type)]));
+  const prices = new Map(types.map((type) => [type, knownPrice(type)]));
   const override = (name: string, texts: readonly string[], field: keyof NodePrice): void => {
     for (const text of texts) {
       const [, type, amount = ""] = /^(?:([^=]*)=)?(.*)$/.exec(text) ?? [];
@@ -216,7 +218,7 @@ function pricesOf(
       }
       const value = number(name, amount, 0, 1000);
       for (const one of type === undefined ? types : [type]) {
-        const before = prices.get(one) ?? nodePrice(one);
+        const before = prices.get(one) ?? knownPrice(one);
         prices.set(one, { ...before, [field]: value });
       }
     }

@@ -1,7 +1,7 @@
+import type { NodePrice } from "../../tools/preview/prices";
 import { allocatable, describeAllocatable, PROFILES, type AutoscalingProfile } from "../autoscaler";
 import type { PoolSpec } from "../autoscaler/pool";
 import { within, type Resources } from "../autoscaler/quantity";
-import type { NodePrice } from "./prices";
 import { simulate, type SimulationResult } from "./simulation";
 import type { History } from "./history";
 
@@ -65,6 +65,11 @@ export function coveredDays({ jobs }: History, historyDays: number | undefined):
   return historyDays ?? Math.max(endOf(jobs) - first, HOUR_MS) / DAY_MS;
 }
 
+/** By how much the end of a history of so many days may be off: an hour, or 5 % of it where that is more. Milliseconds. */
+export function slackMs(days: number): number {
+  return Math.max(HOUR_MS, 0.05 * days * DAY_MS);
+}
+
 /**
  * Simulates one pool.
  *
@@ -114,7 +119,7 @@ export function tryPool(
       nodeHoursPaid: paid,
       nodeHoursUsed: share(result, paid, result.busyMs),
       utilisation: result.paidMs > 0 ? result.usedMs / result.paidMs : 0,
-      keepsUp: late <= Math.max(HOUR_MS, 0.05 * days * DAY_MS),
+      keepsUp: late <= slackMs(days),
     };
   });
 }

@@ -19,8 +19,9 @@ const TOOLS: Readonly<Record<string, string>> = {
   kubectl: 'echo "kubectl $*" >>"$CALLS"; exit "${KUBECTL_EXIT:-0}"',
   pulumi: `echo "pulumi $*" >>"$CALLS"
 case "$*" in
-  *clusterStack) echo acme/clusters/dev ;;
-  "config get"*clusterName) [ -z "\${FROM_STACK:-}" ] && echo builds ;;
+  *"\${UNKNOWN:-nothing}") echo "error: no $UNKNOWN" >&2; exit 1 ;;
+  *clusterStack) [ -z "\${NO_STACK:-}" ] && echo acme/clusters/dev || { echo "error: no clusterStack" >&2; exit 1; } ;;
+  "config get"*clusterName) [ -z "\${FROM_STACK:-}" ] && echo builds || { echo "error: no clusterName" >&2; exit 1; } ;;
   "config get"*clusterLocation) [ -z "\${FROM_STACK:-}" ] && echo europe-west1 ;;
   "config get"*gcp:project) echo acme ;;
   "stack output"*) echo "of-the-other-stack" ;;
@@ -83,6 +84,26 @@ describe("the preview script of CI", function () {
       calls.join("\n"),
     );
     assert.ok(calls.some((call) => call.startsWith("gcloud container clusters get-credentials of-the-other-stack ")));
+  });
+
+  it("says which key it could not read, and what it tried for it, before it asks anything else", () => {
+    const alone = run({ ...stack, FROM_STACK: "1", NO_STACK: "1" });
+    assert.equal(alone.status, 1);
+    assert.match(
+      alone.stderr,
+      /^preview: clusterName of stack dev could not be read\. What was tried:\nits own configuration: error: no clusterName\nthe output clusterName of the stack that its clusterStack names: error: no clusterStack\n$/,
+    );
+    assert.ok(!alone.calls.some((call) => call.startsWith("gcloud")), alone.calls.join("\n"));
+    const other = run({ ...stack, UNKNOWN: "clusterLocation" });
+    assert.equal(other.status, 1);
+    assert.match(
+      other.stderr,
+      /^preview: clusterLocation of .*\n.*no clusterLocation\n.* clusterStack names \(acme\/clusters\/dev\): error: no clusterLocation\n$/,
+    );
+    const project = run({ ...stack, UNKNOWN: "gcp:project" });
+    assert.equal(project.status, 1);
+    assert.equal(project.stderr, "error: no gcp:project\n");
+    assert.ok(![...other.calls, ...project.calls].some((call) => call.startsWith("gcloud")));
   });
 
   it("fails without a preview where the cluster does not answer", () => {

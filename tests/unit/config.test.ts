@@ -78,9 +78,39 @@ describe("the stack configuration", () => {
     [
       "an unknown key of a queue",
       { ...GKE, queues: '[{"key":"a","timoutMinutes":3}]' },
-      /^queues\[0\]\.timoutMinutes is not a key of this program; did you mean timeoutMinutes\?/,
+      /^queues\[0\]\.timoutMinutes is not a key of this program; did you mean timeoutMinutes\? Remove it with: pulumi config rm --path 'queues\[0\]\.timoutMinutes'$/,
     ],
     ["a queue key with a space", { ...GKE, queues: '[{"key":"a b"}]' }, /^queues\[0\]\.key must be 1 to 100 letters/],
+    [
+      "a number of a queue that is too small",
+      { ...GKE, queues: '[{"key":"a","timeoutMinutes":0}]' },
+      /^queues\[0\]\.timeoutMinutes must be 1 or more, got 0: set it with: pulumi config set --path 'queues\[0\]\.timeoutMinutes' <value>$/,
+    ],
+    [
+      "a queue without its key",
+      { ...GKE, queues: '[{"key":"a"},{"default":true}]' },
+      /^queues\[1\]\.key is missing: set it with: pulumi config set --type string --path 'queues\[1\]\.key' <value>$/,
+    ],
+    [
+      "a tag that is no text",
+      { ...GKE, queues: '[{"key":"a","tags":{"docker":true}}]' },
+      /^queues\[0\]\.tags\.docker must be a text, got true: set it with: pulumi config set --type string --path 'queues\[0\]\.tags\.docker' <value>$/,
+    ],
+    [
+      "tags of a queue that are no map",
+      { ...GKE, queues: '[{"key":"a","tags":"docker"}]' },
+      /^queues\[0\]\.tags must be a map of keys, got "docker": write it into the stack file; no command/,
+    ],
+    [
+      "a cluster that is none",
+      { ...GKE, queues: '[{"key":"a","clusterId":"My cluster"}]' },
+      /^queues\[0\]\.clusterId must be a lower-case UUID, got "My cluster": set it with: pulumi config set --path 'queues\[0\]\.clusterId'/,
+    ],
+    [
+      "a cluster in capitals",
+      { ...GKE, queues: '[{"key":"a","clusterId":"42F1A7DA-812D-4430-93D8-1CC7C33A6BCF"}]' },
+      /^queues\[0\]\.clusterId must be a lower-case UUID, got "42F1A7DA-/,
+    ],
     ["a list that is none", { ...GKE, queues: "default" }, /^queues must be a list, got "default"/],
     ["a queue named twice", { ...GKE, queues: '[{"key":"a"},{"key":"a"}]' }, /^queues holds a twice/],
     [
@@ -151,6 +181,16 @@ describe("the stack configuration", () => {
       /^alertRulesLabels\.prometheus_rule must be a Kubernetes label value, got "yes, please"/,
     ],
     [
+      "the value of a label with dots",
+      { ...GKE, monitoring: "true", dashboardLabels: '{"acme.com/board":"yes, please"}' },
+      /^dashboardLabels\["acme\.com\/board"\] must be .*: set it with: pulumi config set --path 'dashboardLabels\["acme\.com\/board"\]' <value>$/,
+    ],
+    [
+      "a label whose key Kubernetes refuses",
+      { ...GKE, monitoring: "true", dashboardLabels: '{"it\'s mine":"1"}' },
+      /^dashboardLabels\["it's mine"\] is not allowed as a key: it must be a Kubernetes label key; remove it with: pulumi config rm --path 'dashboardLabels\["it'\\''s mine"\]'$/,
+    ],
+    [
       "alert rules among the builds",
       { ...GKE, monitoring: "true", agentsNamespace: "ci", monitoringNamespace: "ci" },
       /^monitoringNamespace and agentsNamespace are both ci/,
@@ -168,6 +208,11 @@ describe("the stack configuration", () => {
       assert.match(found[0] ?? "", message);
     });
   }
+
+  it("takes a Buildkite cluster by its UUID", () => {
+    const queues = '[{"key":"a","clusterId":"42f1a7da-812d-4430-93d8-1cc7c33a6bcf"}]';
+    assert.deepEqual(faults({ ...GKE, queues }), []);
+  });
 
   it("allows a GKE context where that is said", () => {
     assert.deepEqual(faults({ ...LOCAL, context: "gke_a_b_c", allowGkeContext: "true" }, undefined), []);

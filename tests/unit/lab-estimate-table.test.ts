@@ -8,7 +8,7 @@ import { parseHistory } from "../../lab/estimate/history-file";
 import { kneeOf } from "../../lab/estimate/knee";
 import { HELP, readOptions, UsageError, type EstimateOptions } from "../../lab/estimate/options";
 import { estimateHtml } from "../../lab/estimate/page";
-import { nodePrice } from "../../lab/estimate/prices";
+import { knownPrice } from "../../lab/estimate/prices";
 import { percentile, type Outcome } from "../../lab/estimate/scenario";
 import { tableText } from "../../lab/estimate/table";
 
@@ -54,7 +54,7 @@ describe("the estimate's table", () => {
   it("counts money: hours paid times the price, the Spot share, always-on nodes, the fee apart", () => {
     const estimate = estimateOf("--spot-share", "0,0.5,1", "--max-nodes", "4", "--profile", "balanced");
     const [onDemand, half, spot] = rows(estimate);
-    const price = nodePrice("e2-standard-4");
+    const price = knownPrice("e2-standard-4");
     assert.ok(Math.abs(price.onDemand - 0.134) < 0.0005 && Math.abs(price.spot - 0.0402) < 0.0005);
     near(onDemand?.nodeCost, (onDemand?.nodeHoursPaid ?? 0) * price.onDemand);
     near(spot?.nodeCost, (onDemand?.nodeHoursPaid ?? 0) * price.spot);
@@ -114,6 +114,38 @@ describe("the estimate's table", () => {
     );
   });
 
+  it("refuses a queue that the file does not have, also beside one that it has, and in --requests", () => {
+    const refused = (argv: readonly string[], pattern: RegExp): void => {
+      assert.throws(
+        () => estimateOf("--max-nodes", "2", ...argv),
+        (error: unknown) => error instanceof RangeError && pattern.test(error.message),
+      );
+    };
+    refused(
+      ["--queue", "default", "--queue", "dokcer"],
+      /^--queue must be a queue of the file \(default, docker, quick\), got dokcer$/,
+    );
+    refused(
+      ["--requests", "dokcer:cpu=3,memory=9Gi"],
+      /^QUEUE of --requests must be a queue of the file \(default, docker, quick\), got dokcer$/,
+    );
+    // One that is in the file, but was not asked for, is no mistake.
+    estimateOf("--max-nodes", "2", "--queue", "quick", "--requests", "docker:cpu=3,memory=9Gi");
+  });
+
+  it("refuses fewer days than the file's jobs lie apart, whichever queue is asked for", () => {
+    const days = (text: string, ...more: string[]) =>
+      estimateOf("--max-nodes", "2", "--history-days", text, ...more).history.days;
+    const words =
+      /^RangeError: --history-days must not be less than from the file's first job to its last \(6\.6 days\), got 1: give the days that the export covers, or leave it out$/;
+    const refused = (error: unknown) => words.test(String(error));
+    assert.throws(() => days("1"), refused);
+    assert.throws(() => days("1", "--queue", "docker"), refused);
+    assert.equal(days("7"), 7);
+    // Builds of these days may go on after them.
+    assert.equal(days("6.5"), 6.5);
+  });
+
   it("counts what ran at one time in reality, one that begins as another ends in its place", () => {
     const job = { queue: "default", waitedMs: 5 };
     const jobs = [
@@ -162,8 +194,21 @@ describe("the estimate's table", () => {
 
   it("has a price for every machine type of the model", () => {
     for (const type of MACHINE_TYPES.keys()) {
-      const { onDemand, spot } = nodePrice(type);
+      const { onDemand, spot } = knownPrice(type);
       assert.ok(onDemand > 0.04 && onDemand < 3 && spot < onDemand / 2, type);
+    }
+    assert.throws(() => knownPrice("m9-huge-4"), /machine type "m9-huge-4" has no price here/);
+  });
+
+  it("prices machine types by the memory that the model gives them", () => {
+    for (const family of ["e2", "n2", "n2d", "c3"]) {
+      const gibHour = (large: string, small: string): number => {
+        const [more, less] = [`${family}-${large}-8`, `${family}-${small}-8`];
+        const gib = (MACHINE_TYPES.get(more)?.memoryGib ?? 0) - (MACHINE_TYPES.get(less)?.memoryGib ?? 0);
+        return (knownPrice(more).onDemand - knownPrice(less).onDemand) / gib;
+      };
+      const difference = gibHour("highmem", "standard") - gibHour("standard", "highcpu");
+      assert.ok(Math.abs(difference) < 0.00002, `${family}: ${difference}`);
     }
   });
 });

@@ -41,7 +41,7 @@ describe("the summary of a preview", () => {
     has(changed, "| pool: most nodes | 4 | 9 |");
     has(changed, "| pool: Spot | yes | no |");
     has(changed, "| pool: cost per hour at the maximum | about $0.16 (4 × $0.040) | about $3.50 (9 × $0.389) |");
-    assert.match(changed, /Prices are assumptions: list prices of us-central1 .*read August 2026/);
+    assert.match(changed, /Prices are assumptions: list prices of us-central1 .*read in August 2026/);
     const same = summary(step("same", POOL, "pool", pool(4, "e2-standard-4"), pool(4, "e2-standard-4")));
     has(same, "| pool: cost per hour at the maximum | about $0.54 (4 × $0.134) | about $0.54 (4 × $0.134) |");
     assert.match(same, /\n\nNothing changes\.\n/);
@@ -54,13 +54,27 @@ describe("the summary of a preview", () => {
       "| pool: cost per hour at the maximum | - | unknown: no price for z9-mega-1 in the table |",
     );
     has(
-      summary(step("create", POOL, "pool", undefined, pool(4, "c3-standard-8", true))),
-      "| pool: cost per hour at the maximum | - | unknown: no price for Spot c3-standard-8 in the table |",
+      summary(step("create", POOL, "pool", undefined, pool(4, "n2-highmem-128", true))),
+      "| pool: cost per hour at the maximum | - | unknown: no price for Spot n2-highmem-128 in the table |",
     );
     const unknown = summary(step("create", POOL, "pool", undefined, pool(UNKNOWN, UNKNOWN)));
     has(unknown, "| pool: most nodes | - | (known after the update) |");
     has(unknown, "| pool: cost per hour at the maximum | - | unknown: no total maximum |");
-    assert.equal(nodeHour("e2-standard-8", true), 0.268 * 0.3);
+  });
+
+  it("has the prices of the table, for each size of a family, and of no machine beside it", () => {
+    const hour = (type: string) => [nodeHour(type, false), nodeHour(type, true)];
+    assert.deepEqual(hour("e2-standard-4"), [0.134, 0.0402]);
+    assert.deepEqual(hour("e2-standard-8"), [0.268, 0.0804]);
+    assert.deepEqual(hour("n2-standard-8"), [0.3885, 0.094]);
+    assert.deepEqual(hour("c3-standard-8"), [0.4178, 0.0379]);
+    // The table has these sums, too, each as one.
+    assert.equal(nodeHour("n2-highmem-16", false), 1.0481);
+    assert.equal(nodeHour("n2d-highcpu-8", false), 0.2495);
+    assert.equal(nodeHour("c3-highcpu-22", false), 0.9482);
+    for (const type of ["e2-medium", "e2-standard-0", "n2-custom-4-8192", "c3-standard-8-lssd", "constructor-x-4"]) {
+      assert.deepEqual(hour(type), [undefined, undefined], type);
+    }
   });
 
   it("has quotas, replicas, and what jobs may run", () => {
