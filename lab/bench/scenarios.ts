@@ -17,7 +17,7 @@ export const ALL_SCENARIOS = Object.keys(SCENARIOS) as readonly Scenario[];
 
 /** Sizes of the scenarios. */
 export interface Sizes {
-  /** Before anything is counted, each way. */
+  /** Jobs before anything is counted, each way: a replica that has been up for a while is warm. */
   readonly warmUp: number;
   /** Each way, in `single`. */
   readonly single: number;
@@ -34,7 +34,7 @@ export interface Sizes {
 }
 
 const STANDARD: Sizes = {
-  ...{ warmUp: 100, single: 300, burst: 1_000, growth: [100, 1_000, 10_000], slowestUpTo: 1_000 },
+  ...{ warmUp: 500, single: 300, burst: 1_000, growth: [100, 1_000, 10_000], slowestUpTo: 1_000 },
   ...{ steady: { perSecond: 50, seconds: 120 }, reconcile: 1_000, lost: { jobs: 20, seconds: 20 } },
   ...{ nodes: { nodes: 1_000, jobs: 1_000, buildSeconds: 20 }, reconcileSeconds: 10 },
 };

@@ -1,11 +1,12 @@
 import { PRICE_SOURCE } from "../../tools/preview/prices";
 import type { AutoscalingProfile } from "../autoscaler";
+import { percentile } from "../percentile";
 import type { History } from "./history";
 import { kneeOf } from "./knee";
 import type { EstimateOptions } from "./options";
 import { knownPrice } from "./prices";
 import { refuseMismatch } from "./refuse-mismatch";
-import { coveredDays, describeRequests, percentile, tryPool, type Outcome } from "./scenario";
+import { coveredDays, describeRequests, tryPool, type Outcome } from "./scenario";
 
 /** Rows that differ in their maximum only, and so lie on one line of the picture. */
 export interface Series {

@@ -2,6 +2,7 @@ import type { NodePrice } from "../../tools/preview/prices";
 import { allocatable, describeAllocatable, PROFILES, type AutoscalingProfile } from "../autoscaler";
 import type { PoolSpec } from "../autoscaler/pool";
 import { within, type Resources } from "../autoscaler/quantity";
+import { percentile } from "../percentile";
 import { simulate, type SimulationResult } from "./simulation";
 import type { History } from "./history";
 
@@ -122,11 +123,6 @@ export function tryPool(
       keepsUp: late <= slackMs(days),
     };
   });
-}
-
-/** The nearest-rank percentile of sorted values; 0 of none. */
-export function percentile(sorted: readonly number[], part: number): number {
-  return sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? 0;
 }
 
 function share({ paidMs }: SimulationResult, paid: number, ms: number): number {

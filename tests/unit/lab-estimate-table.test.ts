@@ -9,8 +9,9 @@ import { kneeOf } from "../../lab/estimate/knee";
 import { HELP, readOptions, UsageError, type EstimateOptions } from "../../lab/estimate/options";
 import { estimateHtml } from "../../lab/estimate/page";
 import { knownPrice } from "../../lab/estimate/prices";
-import { percentile, type Outcome } from "../../lab/estimate/scenario";
+import type { Outcome } from "../../lab/estimate/scenario";
 import { tableText } from "../../lab/estimate/table";
+import { percentile } from "../../lab/percentile";
 
 const ROOT = join(__dirname, "..", "..");
 const EXAMPLE = join(ROOT, "docs", "estimate-example.json");
