@@ -5,6 +5,7 @@ import { Addresses } from "./addresses";
 import { SimulatedAgents } from "./agents";
 import { PoolAutoscaler } from "./autoscaler";
 import { FakeBuildkite } from "./buildkite";
+import { runAll } from "./clean-up";
 import { CLUSTER } from "./cluster";
 import { type ControlPlane, type ControlPlaneParts, startControlPlane } from "./control-plane";
 import { DispatcherPods } from "./dispatcher-pods";
@@ -54,9 +55,8 @@ export interface SystemRequest {
 export async function startSystem(request: SystemRequest): Promise<LabSystem> {
   const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
-    for (let next = stops.pop(); next !== undefined; next = stops.pop()) {
-      await next();
-    }
+    // The last that was started first.
+    await runAll(stops.splice(0).reverse());
   };
   /** Starts a part and remembers how it stops. */
   async function started<T extends { start(): Promise<void>; stop(): Promise<void> }>(part: T): Promise<T> {

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FakeBuildkite } from "../buildkite";
+import { runAll } from "../clean-up";
 import { CLUSTER } from "../cluster";
 import { repositoryFiles } from "../conformance/repository";
 import { FakeGcp } from "../gcp";
@@ -30,9 +31,8 @@ export async function startRealSystem(
   const { workDir, images, secrets, seed, signal } = options;
   const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
-    for (let next = stops.pop(); next !== undefined; next = stops.pop()) {
-      await next();
-    }
+    // The last that was started first.
+    await runAll(stops.splice(0).reverse());
   };
   try {
     const cluster = await startRealCluster(options);
