@@ -31,8 +31,8 @@ with nothing else to do. Takes about ten minutes on 2 cores. Nothing is left beh
 out/bench.html.
 
   --scenario NAME   only this one; may be given more than once
-  --full            with 10,000 builds on the nodes, and 10,000 jobs for the polling model by its defaults, too (half an
-                    hour and more)
+  --full            with 10,000 builds on the nodes, and 10,000 jobs for the polling model by its defaults, too (about
+                    40 minutes)
   --quick           so few jobs that the figures mean nothing: to see that it works
   --jobs N          blocks: Jobs each way, 10 to 100000 (default 1000)
   --block N         blocks: Jobs of one way before the other has its turn, 1 to 10000 (default 50)

@@ -55,8 +55,8 @@ export async function look(browser: string, page: string, how: Look): Promise<Lo
   try {
     const picture = join(folder, "page.png");
     const url = `file://${page}`;
-    const dom = await run(browser, [...flags(join(folder, "a"), how), "--dump-dom", url]);
-    const shot = await run(browser, [...flags(join(folder, "b"), how), `--screenshot=${picture}`, url]);
+    const dom = await run(browser, [...flags(join(folder, "a"), how), "--dump-dom", url], folder);
+    const shot = await run(browser, [...flags(join(folder, "b"), how), `--screenshot=${picture}`, url], folder);
     const lines = `${dom.stderr}\n${shot.stderr}`.split("\n").filter((line) => /:CONSOLE[:(]/.test(line));
     return { dom: dom.stdout, png: await readFile(picture), consoleLines: lines };
   } finally {
@@ -64,9 +64,18 @@ export async function look(browser: string, page: string, how: Look): Promise<Lo
   }
 }
 
-/** Runs it to its end, in a group of its own: a browser is many processes. */
-async function run(command: string, args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
+/**
+ * Runs it to its end, in a group of its own: a browser is many processes.
+ *
+ * @param folder for what it would else leave in the machine's folder for temporary files.
+ */
+async function run(
+  command: string,
+  args: readonly string[],
+  folder: string,
+): Promise<{ stdout: string; stderr: string }> {
+  const env = { ...process.env, TMPDIR: folder };
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env, detached: true });
   const stopped = setTimeout(stop, 90_000, child.pid);
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));

@@ -36,7 +36,8 @@ export async function withPage(
   const child = spawn(
     browser,
     [...flags(folder, how), "--remote-debugging-port=0", "--remote-allow-origins=*", `file://${page}`],
-    { stdio: "ignore", detached: true },
+    // What it would else leave in the machine's folder for temporary files goes with this one.
+    { stdio: "ignore", detached: true, env: { ...process.env, TMPDIR: folder } },
   );
   const ended = new Promise((resolve) => child.once("close", resolve).once("error", resolve));
   let socket: WebSocket | undefined;
