@@ -49,3 +49,43 @@ describe("a build that runs", () => {
     }
   });
 });
+
+describe("a build that has just ended", () => {
+  it("costs no call for its Job and pods, which come to their end by themselves, until they had their time", async () => {
+    const queues: QueueRoute[] = [{ key: "k8s", default: true, tags: [], template: "k8s", agentMode: "acquire" }];
+    const [metrics, log] = [createMetrics("test"), createLog(() => undefined)];
+    const reads: string[] = [];
+    const readJob = (name: string) => {
+      reads.push(name);
+      return Promise.resolve(undefined);
+    };
+    const api = { readJob, podsOf: () => assert.fail(), deleteJob: () => assert.fail() };
+    const report = { agentLost: () => assert.fail() };
+    const looksWith = async (leftoverMs: number): Promise<void> => {
+      let looks = 0;
+      const stop = new AbortController();
+      const running = new Canceled({
+        client: {
+          getStates: (uuids) => {
+            looks++;
+            return Promise.resolve(new Map(uuids.map((uuid) => [uuid, "finished"])));
+          },
+        },
+        jobs: { live: () => [seen("ended")] },
+        agentLost: new AgentLost({ api, jobs: { finished: () => [] }, report, queues, metrics, log, afterMs: 60_000 }),
+        ...{ onEnding: () => undefined, onTaken: () => undefined },
+        ...{ api, queues, metrics, log, intervalMs: 5, leftoverMs },
+      }).run(stop.signal);
+      try {
+        await until("some looks", () => looks >= 4);
+      } finally {
+        stop.abort();
+        await running;
+      }
+    };
+    await looksWith(60_000);
+    assert.deepEqual(reads, []);
+    await looksWith(1);
+    assert.equal(reads[0], "buildkite-ended");
+  });
+});
