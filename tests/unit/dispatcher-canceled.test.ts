@@ -8,84 +8,84 @@ import { createMetrics } from "../../dispatcher/metrics";
 import type { QueueRoute } from "../../dispatcher/settings";
 import { until } from "../support/until";
 
+const QUEUES: QueueRoute[] = [{ key: "k8s", default: true, tags: [], template: "k8s", agentMode: "acquire" }];
+
 const seen = (uuid: string): SeenJob => ({
   ...{ name: `buildkite-${uuid}`, uid: `uid-${uuid}`, queue: "k8s", pipeline: "web", attempt: 1, finished: false },
   ...{ createdAt: 1, endedAt: undefined, failure: undefined, waitsUntil: undefined },
 });
 
-describe("a build that runs", () => {
-  it("is told once as a sign that its queue's agents work, however long it runs", async () => {
-    const queues: QueueRoute[] = [{ key: "k8s", default: true, tags: [], template: "k8s", agentMode: "acquire" }];
-    const live = [seen("long")];
+describe("live Jobs, by what Buildkite says of their builds", () => {
+  let live: SeenJob[];
+  let taken: string[];
+  let reads: string[];
+  let looks: number;
+  let stop: AbortController;
+  let running: Promise<void>;
+
+  beforeEach(() => {
+    [live, taken, reads, looks] = [[seen("first")], [], [], 0];
+    stop = new AbortController();
+  });
+
+  afterEach(async () => {
+    stop.abort();
+    await running;
+  });
+
+  /** Looks again and again; all builds are in that state. */
+  function start(state: string, leftoverMs: number): void {
     const [metrics, log] = [createMetrics("test"), createLog(() => undefined)];
-    const api = { readJob: () => assert.fail(), podsOf: () => assert.fail(), deleteJob: () => assert.fail() };
+    const api = {
+      readJob: (name: string) => {
+        reads.push(name);
+        return Promise.resolve(undefined);
+      },
+      podsOf: () => assert.fail(),
+      deleteJob: () => assert.fail(),
+    };
     const report = { agentLost: () => assert.fail() };
-    const taken: string[] = [];
-    let looks = 0;
-    const stop = new AbortController();
-    const running = new Canceled({
+    running = new Canceled({
       client: {
         getStates: (uuids) => {
           looks++;
-          return Promise.resolve(new Map(uuids.map((uuid) => [uuid, "running"])));
+          return Promise.resolve(new Map(uuids.map((uuid) => [uuid, state])));
         },
       },
       jobs: { live: () => live },
-      agentLost: new AgentLost({ api, jobs: { finished: () => [] }, report, queues, metrics, log, afterMs: 60_000 }),
+      agentLost: new AgentLost({
+        ...{ api, jobs: { finished: () => [] }, report, queues: QUEUES, metrics, log, afterMs: 60_000 },
+      }),
       onEnding: () => undefined,
       onTaken: (key) => taken.push(key),
-      ...{ api, queues, metrics, log, intervalMs: 5, leftoverMs: 60_000 },
+      ...{ api, queues: QUEUES, metrics, log, intervalMs: 5, leftoverMs },
     }).run(stop.signal);
-    try {
-      await until("some looks", () => looks >= 4);
-      assert.deepEqual(taken, ["k8s"]);
-      live.push(seen("next"));
-      await until("its own", () => taken.length > 1);
-      await sleep(30);
-      assert.deepEqual(taken, ["k8s", "k8s"]);
-    } finally {
-      stop.abort();
-      await running;
-    }
-  });
-});
+  }
 
-describe("a build that has just ended", () => {
-  it("costs no call for its Job and pods, which come to their end by themselves, until they had their time", async () => {
-    const queues: QueueRoute[] = [{ key: "k8s", default: true, tags: [], template: "k8s", agentMode: "acquire" }];
-    const [metrics, log] = [createMetrics("test"), createLog(() => undefined)];
-    const reads: string[] = [];
-    const readJob = (name: string) => {
-      reads.push(name);
-      return Promise.resolve(undefined);
-    };
-    const api = { readJob, podsOf: () => assert.fail(), deleteJob: () => assert.fail() };
-    const report = { agentLost: () => assert.fail() };
-    const looksWith = async (leftoverMs: number): Promise<void> => {
-      let looks = 0;
-      const stop = new AbortController();
-      const running = new Canceled({
-        client: {
-          getStates: (uuids) => {
-            looks++;
-            return Promise.resolve(new Map(uuids.map((uuid) => [uuid, "finished"])));
-          },
-        },
-        jobs: { live: () => [seen("ended")] },
-        agentLost: new AgentLost({ api, jobs: { finished: () => [] }, report, queues, metrics, log, afterMs: 60_000 }),
-        ...{ onEnding: () => undefined, onTaken: () => undefined },
-        ...{ api, queues, metrics, log, intervalMs: 5, leftoverMs },
-      }).run(stop.signal);
-      try {
-        await until("some looks", () => looks >= 4);
-      } finally {
-        stop.abort();
-        await running;
-      }
-    };
-    await looksWith(60_000);
+  it("a build that runs is told once as a sign that its queue's agents work, however long it runs", async () => {
+    start("running", 60_000);
+    await until("some looks", () => looks >= 4);
+    assert.deepEqual(taken, ["k8s"]);
+    live.push(seen("next"));
+    await until("its own", () => taken.length > 1);
+    await sleep(30);
+    assert.deepEqual(taken, ["k8s", "k8s"]);
+  });
+
+  it("one that has just ended costs no call: its Job and pods come to their end by themselves", async () => {
+    start("finished", 60_000);
+    await until("some looks", () => looks >= 4);
     assert.deepEqual(reads, []);
-    await looksWith(1);
-    assert.equal(reads[0], "buildkite-ended");
+  });
+
+  it("one that ended long ago is looked at", async () => {
+    start("finished", 1);
+    await until("a read", () => reads.length > 0);
+    assert.equal(reads[0], "buildkite-first");
+  });
+
+  it("one that was canceled is looked at at once", async () => {
+    start("canceled", 60_000);
+    await until("a read", () => reads.length > 0);
   });
 });
