@@ -25,7 +25,7 @@ Needs Linux. Nothing is left behind; the results are in out/lab.json and out/lab
   --seed N                 seed of build lengths, queues and ids (default 1)
   --keep                   after the builds leave everything running until Ctrl-C, and say how to send one by hand
   --real-node              the dispatcher in its container on a real node, real builds with the real agent and a real
-                           dockerd on another one, which comes when a pod waits for it. Needs Linux and root; all of it
+                           dockerd on another one, which comes when a pod waits for it. Needs Linux, root and apt; all of it
                            runs in namespaces of its own. The results are in out/real-node.json
   --kubernetes-plugin P    double (default): the lab's own stand-in for Pulumi's Kubernetes provider;
                            real: the published one, which pulumi downloads. Never tried by us

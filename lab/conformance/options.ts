@@ -19,7 +19,7 @@ export class UsageError extends Error {}
 export const HELP = `npm run conformance -- [options]
 
 Runs every way in which a build's pod can end, on a real kubelet, containerd, dockerd and buildkite-agent, in each mode
-of the sidecar and with the YAML of the post it replaces. Needs Linux and root. All of it runs in namespaces of its own;
+of the sidecar and with the YAML of the post it replaces. Needs Linux, root and apt. All of it runs in namespaces of its own;
 nothing is left behind. The results are in out/conformance.json.
 
   --repeat N      how often each case runs (default 1); with 2 or more the cases whose times are published run alone, and
