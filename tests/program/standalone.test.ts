@@ -1,56 +1,28 @@
 import assert from "node:assert/strict";
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { PodTemplateObject } from "../../components";
 import { stamp } from "../../components";
 import { type KubernetesClient, KubernetesError } from "../../dispatcher/kubernetes/client";
-import { getParts } from "../../lab/parts";
-import { PulumiProject } from "../../lab/pulumi/project";
-import { administrator, sharedControlPlane } from "../support/control-plane";
+import type { PulumiProject } from "../../lab/pulumi/project";
+import { administrator } from "../support/control-plane";
+import { type SmallProgram, smallProgram } from "../support/small-program";
 import { until } from "../support/until";
 
-const ROOT = join(__dirname, "..", "..");
 const UUID = "01985f3c-2b7a-4c1e-9d55-0a6d5f6b7c11";
 
 describe("DindJobTemplate by itself, in a program of somebody else's", function () {
   this.timeout(120_000);
-  let folder: string;
+  let program: SmallProgram;
   let project: PulumiProject;
   let client: KubernetesClient;
   let namespace: string;
 
   before(async () => {
     client = await administrator();
-    const { kubeconfigPath } = await sharedControlPlane();
-    const { pulumi } = await getParts(["pulumi"], { print: () => undefined });
-    folder = await mkdtemp(join(tmpdir(), "buildkite-scale-to-zero-tests-"));
-    const source = join(folder, "source");
-    await mkdir(source);
-    for (const name of ["components", "dispatcher", "package.json", "tsconfig.json", "tsconfig.program.json"]) {
-      await cp(join(ROOT, name), join(source, name), { recursive: true });
-    }
-    await cp(join(ROOT, "tests", "program", "standalone", "index.ts"), join(source, "index.ts"));
-    await symlink(join(ROOT, "node_modules"), join(source, "node_modules"));
-    await writeFile(
-      join(source, "Pulumi.yaml"),
-      "name: standalone\nmain: index.ts\nruntime:\n  name: nodejs\n  options:\n    tsconfig: tsconfig.program.json\n",
-    );
-    await writeFile(join(source, "Pulumi.test.yaml"), "config: {}\n");
-    project = await PulumiProject.create({
-      source,
-      stack: "test",
-      workDir: join(folder, "pulumi"),
-      pulumi: pulumi.path,
-      config: { "kubernetes:kubeconfig": kubeconfigPath },
-      secrets: {},
-    });
+    program = await smallProgram("standalone", {});
+    ({ project } = program);
   });
 
-  after(async () => {
-    await project.remove();
-    await rm(folder, { recursive: true, force: true });
-  });
+  after(async () => program.remove());
 
   it("goes up with what it needs and nothing else", async () => {
     const result = await project.up();
