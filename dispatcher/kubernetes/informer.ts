@@ -3,6 +3,7 @@ import { isAborted } from "../is-aborted";
 import { KubernetesError, type KubernetesClient, type KubernetesStatus, type Query } from "./client";
 import { messageOf } from "../log";
 import { METADATA_LIST_ONLY, METADATA_ONLY } from "./objects";
+import { pauseAfter } from "./pause";
 
 /** What every object that is listed has. */
 export interface KubernetesObject {
@@ -47,8 +48,6 @@ export interface InformerFailure {
 
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 15_000;
-/** Of a server's hint how long to stay away; a proxy that says a day must not blind us for so long. */
-const LONGEST_HINT_MS = 60_000;
 
 /** A copy of a collection, kept current by list and watch, holding only what `keep` returns of each object. */
 export class Informer<Kept, Watched extends KubernetesObject = KubernetesObject> {
@@ -138,8 +137,7 @@ export class Informer<Kept, Watched extends KubernetesObject = KubernetesObject>
       }
       // A watch that lasted was healthy: the server ends every watch after some minutes.
       wait = Date.now() - began > LONGEST_WAIT_MS ? FIRST_WAIT_MS : Math.min(wait * 2, LONGEST_WAIT_MS);
-      const pause = hint === undefined ? wait * (0.5 + Math.random() / 2) : Math.min(hint * 1000, LONGEST_HINT_MS);
-      await sleep(pause, undefined, { signal }).catch(() => undefined);
+      await sleep(pauseAfter(wait, hint), undefined, { signal }).catch(() => undefined);
     }
   }
 

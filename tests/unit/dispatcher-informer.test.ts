@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { KubernetesClient, KubernetesError } from "../../dispatcher/kubernetes/client";
 import { Informer } from "../../dispatcher/kubernetes/informer";
+import { pauseAfter } from "../../dispatcher/kubernetes/pause";
 import { until } from "../support/until";
 
 /** What an API server would answer, a request at a time. */
@@ -260,6 +261,25 @@ describe("the informer", () => {
     assert.equal(informer.synced, false);
     await started;
     assert.deepEqual([informer.synced, tries, informer.list()], [true, 3, ["a@1"]]);
+  });
+
+  it("stays away as long as the server asks, but never for more than a minute", async () => {
+    const asked: number[] = [];
+    script = (url, response) => {
+      asked.push(performance.now());
+      if (asked.length === 1) {
+        response.writeHead(429, { "retry-after": "1" }).end();
+      } else if (!url.searchParams.has("watch")) {
+        list(response, [], "1");
+      }
+    };
+    await informer.start();
+    const between = (asked[1] ?? 0) - (asked[0] ?? 0);
+    assert.ok(between >= 950 && between < 3000, `asked again after ${between} ms`);
+
+    assert.equal(pauseAfter(250, 86_400), 60_000);
+    const own = pauseAfter(250, undefined);
+    assert.ok(own >= 125 && own <= 250, `our own pause: ${own} ms`);
   });
 
   it("says since when it fails and why, and no longer once it is well", async () => {
