@@ -20,8 +20,10 @@ export interface DispatcherProcessOptions {
   agentTokens?: Readonly<Record<string, string>>;
   /** Default `dispatcher-0`. */
   podName?: string;
-  /** Makes the webhook port speak HTTPS; PEM. */
-  tls?: { cert: string; key: string };
+  /** Makes the webhook port speak HTTPS. */
+  tls?: CertificatePair;
+  /** Of the port for job acquisition tokens, where the settings ask for one. */
+  jobTokensTls?: CertificatePair;
   /** Its `NODE_OPTIONS`. */
   nodeOptions?: string;
   /** A control group's `cgroup.procs`: the process is in that group from its first moment on. */
@@ -29,14 +31,25 @@ export interface DispatcherProcessOptions {
   signal?: AbortSignal;
 }
 
+/** PEM. */
+export interface CertificatePair {
+  readonly cert: string;
+  readonly key: string;
+}
+
 /** A line of its log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly event: string };
+
+/** Where the certificate of a port lies, below the process's folder: of the webhook port, or of that for tokens. */
+export type CertificateFolder = "tls" | "job-tokens-tls";
 
 /** The dispatcher's bundle as a process, with the files and variables that a pod would give it. */
 export interface DispatcherProcess {
   /** Of the webhook port. */
   url: string;
   operationsUrl: string;
+  /** Where it gives out job acquisition tokens, if it does. */
+  jobTokensPort: number | undefined;
   pid: number;
   /** So far. */
   log: LogLine[];
@@ -44,11 +57,15 @@ export interface DispatcherProcess {
   folder: string;
   /** Makes these the webhook secrets, by file name, as a kubelet does it with a mounted Secret: all at one moment. */
   changeSecrets(secrets: Readonly<Record<string, string>>): Promise<void>;
+  /** Makes this the certificate of a port, in the same way. */
+  changeCertificate(port: CertificateFolder, pair: CertificatePair): Promise<void>;
   /** Sends the signal and waits for the end; returns the exit code. */
   end(signal?: "SIGTERM" | "SIGKILL"): Promise<number | null>;
   /** Kills it where it still runs, and removes its files. */
   remove(): Promise<void>;
 }
+
+const OWNER_ONLY = { group: undefined, fileMode: 0o600 };
 
 /** Starts the bundle and waits until it listens. @throws with its log when it ends before that. */
 export async function startDispatcherProcess(options: DispatcherProcessOptions): Promise<DispatcherProcess> {
@@ -59,7 +76,13 @@ export async function startDispatcherProcess(options: DispatcherProcessOptions):
   };
   const changeSecrets = async (secrets: Readonly<Record<string, string>>): Promise<void> => {
     const files = new Map(Object.entries(secrets).map(([name, secret]) => [name, Buffer.from(secret)]));
-    await writeAtomically(join(folder, "webhook"), files, { group: undefined, fileMode: 0o600 });
+    await writeAtomically(join(folder, "webhook"), files, OWNER_ONLY);
+  };
+  const changeCertificate = async (port: CertificateFolder, { cert, key }: CertificatePair): Promise<void> => {
+    const files = new Map(
+      [...Object.entries({ "tls.crt": cert, "tls.key": key })].map(([name, pem]) => [name, Buffer.from(pem)]),
+    );
+    await writeAtomically(join(folder, port), files, OWNER_ONLY);
   };
   await changeSecrets(options.secrets);
   await mkdir(join(folder, "service-account"));
@@ -71,11 +94,8 @@ export async function startDispatcherProcess(options: DispatcherProcessOptions):
   }
   await write(join("service-account", "token"), options.token);
   await write(join("service-account", "ca.crt"), options.caPem);
-  if (options.tls !== undefined) {
-    await mkdir(join(folder, "tls"));
-    await write(join("tls", "tls.crt"), options.tls.cert);
-    await write(join("tls", "tls.key"), options.tls.key);
-  }
+  if (options.tls !== undefined) await changeCertificate("tls", options.tls);
+  if (options.jobTokensTls !== undefined) await changeCertificate("job-tokens-tls", options.jobTokensTls);
   const server = new URL(options.server);
   const command = [process.execPath, await write("dispatcher.js", buildDispatcherBundle().code)];
   const [file = "", ...argv] = options.cgroup === undefined ? command : inGroup(options.cgroup, command);
@@ -90,6 +110,8 @@ export async function startDispatcherProcess(options: DispatcherProcessOptions):
       POD_NAME: options.podName ?? "dispatcher-0",
       ...(options.agentTokens === undefined ? {} : { DISPATCHER_AGENT_TOKEN: join(folder, "agent-token") }),
       ...(options.tls === undefined ? {} : { DISPATCHER_TLS: join(folder, "tls") }),
+      ...(options.jobTokensTls === undefined ? {} : { DISPATCHER_JOB_TOKENS_TLS: join(folder, "job-tokens-tls") }),
+      JOB_TOKENS_PORT: "0",
       ...(options.nodeOptions === undefined ? {} : { NODE_OPTIONS: options.nodeOptions }),
       KUBERNETES_SERVICE_HOST: server.hostname,
       KUBERNETES_SERVICE_PORT: server.port,
@@ -136,7 +158,8 @@ export async function startDispatcherProcess(options: DispatcherProcessOptions):
       url: `${options.tls === undefined ? "http" : "https"}://127.0.0.1:${String(line["port"])}`,
       operationsUrl: `http://127.0.0.1:${String(line["operationsPort"])}`,
       pid: child.pid ?? 0,
-      ...{ log, folder, changeSecrets, end, remove },
+      jobTokensPort: line["jobTokensPort"] as number | undefined,
+      ...{ log, folder, changeSecrets, changeCertificate, end, remove },
     };
   } catch (error) {
     await remove();
