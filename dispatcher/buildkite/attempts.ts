@@ -5,7 +5,7 @@ import type { Metrics } from "../metrics";
 import type { Outcome } from "../work";
 import type { Report } from "./report";
 
-/** Jobs in a row that used up their attempts: then the next would, too. */
+/** Different jobs in a row that used up their attempts: then the next would, too. */
 export const MOST_EXHAUSTED = 5;
 
 export interface AttemptsOptions {
@@ -22,8 +22,8 @@ export interface AttemptsOptions {
  */
 export class Attempts {
   readonly #options: AttemptsOptions;
-  /** By queue key: jobs in a row that used up their attempts. */
-  readonly #exhausted = new Map<string, number>();
+  /** By queue key: UUIDs of jobs in a row that used up their attempts, no more than stop the queue. */
+  readonly #exhausted = new Map<string, Set<string>>();
   readonly #startedAt = Date.now();
 
   constructor(options: AttemptsOptions) {
@@ -32,7 +32,7 @@ export class Attempts {
 
   /** Whether the queue gets no more Jobs from here. */
   isStopped(queueKey: string): boolean {
-    return (this.#exhausted.get(queueKey) ?? 0) >= MOST_EXHAUSTED;
+    return (this.#exhausted.get(queueKey)?.size ?? 0) >= MOST_EXHAUSTED;
   }
 
   /** An agent has taken a job of the queue. */
@@ -61,7 +61,7 @@ export class Attempts {
       );
       // What ended before a restart says nothing about now: the restart is how a person says that the cause is mended.
       if ((endedAt ?? Infinity) >= this.#startedAt) {
-        this.#count(queue);
+        this.#count(queue, uuid);
       }
     }
   }
@@ -73,13 +73,17 @@ export class Attempts {
     });
   }
 
-  #count(queueKey: string): void {
-    const count = (this.#exhausted.get(queueKey) ?? 0) + 1;
-    this.#exhausted.set(queueKey, count);
-    if (count === MOST_EXHAUSTED) {
+  /** A job that Buildkite was not told of is found and decided again: that says nothing new about its queue. */
+  #count(queueKey: string, uuid: string): void {
+    if (this.isStopped(queueKey)) {
+      return;
+    }
+    const exhausted = (this.#exhausted.get(queueKey) ?? new Set()).add(uuid);
+    this.#exhausted.set(queueKey, exhausted);
+    if (this.isStopped(queueKey)) {
       this.#options.log.error("queue stopped", {
         queue: queueKey,
-        why: `no agent took any of its last ${count} jobs, each tried with several pods`,
+        why: `no agent took any of its last ${exhausted.size} jobs, each tried with several pods`,
         fix: "see why the agents of these pods ended; then restart the dispatcher: kubectl rollout restart deployment",
       });
     }

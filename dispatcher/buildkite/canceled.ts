@@ -1,13 +1,13 @@
-import { AGENT_CONTAINER, jobUuidOf } from "../../components/contract";
+import { jobUuidOf } from "../../components/contract";
 import type { AgentsNamespace } from "../agents-namespace";
 import { isFinished } from "../judge";
 import type { JobsWatch, SeenJob } from "../jobs-watch";
-import type { Pod } from "../kubernetes/objects";
 import { messageOf, type Log } from "../log";
 import type { Metrics } from "../metrics";
 import type { QueueRoute } from "../settings";
 import { acquiringQueues } from "./acquiring-queues";
 import type { AgentLost } from "./agent-lost";
+import { hasAgentStarted } from "./agent-started";
 import { standingOf } from "./job-state";
 import { lookAgain } from "./look";
 import type { StacksClient } from "./stacks-client";
@@ -107,7 +107,7 @@ export class Canceled {
       return;
     }
     const pods = await api.podsOf(name, signal);
-    const started = pods.filter(hasStarted);
+    const started = pods.filter(hasAgentStarted);
     const graceSeconds = started.map(({ spec }) => spec?.terminationGracePeriodSeconds ?? STANDARD_GRACE_SECONDS);
     // A build that has run may have run here, whatever the pod's status says so far.
     const atOnce = started.length === 0 && !hasRun;
@@ -127,12 +127,4 @@ export class Canceled {
       });
     }
   }
-}
-
-/** Whether the agent's container runs or has run. */
-function hasStarted({ status }: Pod): boolean {
-  const agent = status?.containerStatuses?.find(({ name }) => name === AGENT_CONTAINER);
-  return [agent?.state, agent?.lastState].some(
-    (state) => state?.running !== undefined || state?.terminated !== undefined,
-  );
 }

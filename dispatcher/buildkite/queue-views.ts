@@ -1,15 +1,19 @@
 import { isBefore, type Candidate, type WaitingJobs } from "./waiting-jobs";
 
-/** How it stands with a queue, as its last whole list had it. */
-export interface QueueView {
+/** How it stands with a queue, as its list has it. */
+export interface ListedView {
   paused: boolean;
   /** Scheduled there, but taken by no served queue. */
   readonly notServed: number;
   readonly waiting: WaitingJobs;
   /** When the oldest of those without a Job was scheduled that are held here or were tried in vain; Infinity for none. */
   readonly oldestResting: number;
-  /** By `performance.now()`. */
-  readonly listedAt: number;
+}
+
+/** The same, as its last whole list had it. */
+export interface QueueView extends ListedView {
+  /** When {@link QueueViews} took it, by `performance.now()`. */
+  readonly takenAt: number;
 }
 
 /** The same, for others. */
@@ -49,14 +53,18 @@ export class QueueViews {
     return this.#views.get(key);
   }
 
-  /** Takes new lists, all at one moment: the first job of all queues goes first. */
-  take(views: ReadonlyMap<string, QueueView>): void {
-    views.forEach((view, key) => this.#views.set(key, view));
+  /**
+   * Takes new lists, all at one moment: the first job of all queues goes first. Their age counts from here on: in a round
+   * that takes long, for one queue or for many, those read first would be too old before they could be acted upon.
+   */
+  take(views: ReadonlyMap<string, ListedView>): void {
+    const takenAt = performance.now();
+    views.forEach((view, key) => this.#views.set(key, { ...view, takenAt }));
   }
 
   /** What was said long ago, before an outage, is not acted upon. */
-  isFresh({ listedAt }: QueueView): boolean {
-    return performance.now() - listedAt < Math.max(3 * this.#intervalMs, 5000);
+  isFresh({ takenAt }: QueueView): boolean {
+    return performance.now() - takenAt < Math.max(3 * this.#intervalMs, 5000);
   }
 
   /** The queue whose first job is the first of all that may run. */

@@ -11,7 +11,7 @@ import type { BuildkiteHealth } from "./health";
 import { SetAside } from "./set-aside";
 import type { StacksClient } from "./stacks-client";
 import { isStatus } from "./stacks-error";
-import { listedQueueOf, QueueViews, type ListedQueue, type QueueView } from "./queue-views";
+import { listedQueueOf, QueueViews, type ListedQueue, type ListedView } from "./queue-views";
 import { WaitingJobs, type Candidate } from "./waiting-jobs";
 import { Wake } from "./wake";
 
@@ -196,7 +196,7 @@ export class Reconcile {
     this.#more = false;
     let whole = true;
     let away = false;
-    const views = new Map<string, QueueView>();
+    const views = new Map<string, ListedView>();
     for (const queue of queues) {
       try {
         views.set(queue.key, await this.#listQueue(queue, signal));
@@ -221,7 +221,7 @@ export class Reconcile {
     return !away && (whole || views.size > 0);
   }
 
-  async #listQueue(queue: QueueRoute, signal: AbortSignal): Promise<QueueView> {
+  async #listQueue(queue: QueueRoute, signal: AbortSignal): Promise<ListedView> {
     const { client, queues, inFlight, jobs } = this.#options;
     const waiting = new WaitingJobs(Math.max(inFlight, 500));
     let paused = false;
@@ -250,7 +250,7 @@ export class Reconcile {
     }
     waiting.seal();
     this.#tellMalformed(queue.key, malformed);
-    return { paused, notServed, waiting, oldestResting, listedAt: performance.now() };
+    return { paused, notServed, waiting, oldestResting };
   }
 
   /** They get no Job: said once for as long as there are any, and counted with each list. */

@@ -8,7 +8,7 @@ import { messageOf } from "../log";
 import type { QueueRoute } from "../settings";
 import { acquiringQueues } from "./acquiring-queues";
 import { lookAgain } from "./look";
-import { startFailureOf, withEvents, type StartFailure } from "./start-failure";
+import { isBetweenCrashes, startFailureOf, withEvents, type StartFailure } from "./start-failure";
 import { giveUpUnstartable, type UnstartableParts } from "./unstartable";
 
 export interface StartFailuresOptions extends UnstartableParts {
@@ -35,7 +35,7 @@ export class StartFailures {
   readonly #queues: ReadonlyMap<string, string>;
   readonly #gate = new Gate(WIDTH);
   readonly #inHand = new Set<string>();
-  /** By the pod's uid: since when it is seen not to start, by `performance.now()`. */
+  /** By the pod's uid: since when it is seen not to start, by `performance.now()`; crashes of one container are one time. */
   #since = new Map<string, number>();
 
   constructor(options: StartFailuresOptions) {
@@ -56,6 +56,11 @@ export class StartFailures {
     for await (const pod of api.startingPods(signal)) {
       const { uid, labels = {}, deletionTimestamp } = pod.metadata;
       const failure = startFailureOf(pod);
+      const before = this.#since.get(uid);
+      if (failure === undefined && before !== undefined && isBetweenCrashes(pod)) {
+        // Its time runs on, but only the next crash shows that it has not come up.
+        since.set(uid, before);
+      }
       if (failure === undefined || !this.#queues.has(labels[QUEUE_LABEL] ?? "")) {
         continue;
       }
@@ -64,7 +69,7 @@ export class StartFailures {
       if (deletionTimestamp !== undefined) {
         continue;
       }
-      const first = this.#since.get(uid) ?? now;
+      const first = before ?? now;
       since.set(uid, first);
       if ((failure.final || now - first >= graceMs) && !this.#inHand.has(uid)) {
         this.#inHand.add(uid);

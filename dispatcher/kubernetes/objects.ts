@@ -52,6 +52,8 @@ export interface Pod {
 export interface ContainerStatus {
   name: string;
   image?: string;
+  /** Whether it runs and its startup probe, if any, has answered. */
+  started?: boolean | null;
   state?: ContainerState;
   lastState?: ContainerState;
 }

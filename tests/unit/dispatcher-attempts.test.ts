@@ -83,6 +83,20 @@ describe("jobs for which another pod would not help", () => {
     assert.equal(attempts.isStopped("k8s"), true);
   });
 
+  it("count once each: one of which Buildkite does not hear, so that it is decided again and again, stops no queue", () => {
+    const untold = held();
+    for (let count = 0; count < 2 * MOST_EXHAUSTED; count++) {
+      attempts.decided(untold, "exhausted");
+    }
+    assert.equal(told.length, 2 * MOST_EXHAUSTED, "it is told each time");
+    assert.equal(attempts.isStopped("k8s"), false);
+    for (let others = 1; others < MOST_EXHAUSTED; others++) {
+      assert.equal(attempts.isStopped("k8s"), false);
+      attempts.decided(held(), "exhausted");
+    }
+    assert.equal(attempts.isStopped("k8s"), true);
+  });
+
   it("count anew after each that an agent took", () => {
     for (let count = 0; count < 2 * MOST_EXHAUSTED; count++) {
       attempts.decided(held(), "exhausted");

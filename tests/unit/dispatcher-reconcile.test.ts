@@ -19,7 +19,7 @@ const route = (key: string): QueueRoute => ({
 const QUEUES = [route("k8s"), route("gpu")];
 
 /** What Buildkite says of a queue: pages, or an error. */
-type Said = { jobs: ListedJob[][]; paused?: boolean; malformed?: number } | Error;
+type Said = { jobs: ListedJob[][]; paused?: boolean; malformed?: number; afterMs?: number } | Error;
 
 /** The loop with a Buildkite and a dispatch that a test plays. */
 class Scene {
@@ -124,6 +124,9 @@ class Scene {
     await sleep(1);
     if (said instanceof Error) {
       throw said;
+    }
+    if (said.afterMs !== undefined) {
+      await sleep(said.afterMs);
     }
     for (const jobs of said.jobs) {
       yield { jobs, malformed: said.malformed ?? 0, paused: said.paused ?? false };
@@ -427,6 +430,15 @@ describe("the reconcile loop", () => {
       scene.create(uuid);
     });
     assert.equal(scene.submitted.length, 15, "what is not begun when the process is to end stays at Buildkite");
+  });
+
+  it("hands out what it has just listed, also where the list of another queue took longer than a list is good for", async () => {
+    scene = new Scene(10, 1000);
+    const [quick, slow] = [job(), job(0, 0, ["queue=gpu"])];
+    scene.said.set("k8s", { jobs: [[quick]] }).set("gpu", { jobs: [[slow]], afterMs: 5300 });
+    scene.start();
+    await scene.listed();
+    assert.deepEqual(scene.uuids, [slow.uuid, quick.uuid]);
   });
 
   it("lists early for a webhook that found no place", async () => {
