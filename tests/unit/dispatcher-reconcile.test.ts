@@ -174,7 +174,8 @@ describe("the reconcile loop", () => {
       [["k8s", 2]],
     );
     const text = await scene.metrics.registry.metrics();
-    assert.match(text, /webhooks_ignored_total\{cause="listed_malformed"\} [4-9]/);
+    const counted = /webhooks_ignored_total\{cause="listed_malformed"\} (\d+)/.exec(text)?.[1];
+    assert.ok(Number(counted) >= 4, `counted ${counted}`);
   });
 
   it("lists every queue at once and dispatches what has no Job", async () => {
