@@ -25,8 +25,9 @@ export interface Estimate {
     readonly file: string;
     readonly jobs: number;
     readonly leftOut: Readonly<Record<string, number>>;
-    /** ISO 8601. */
+    /** Of the first job of the whole file, ISO 8601. */
     readonly from: string;
+    /** That the whole file covers. */
     readonly days: number;
     /** What the jobs waited in reality. */
     readonly waitP50Seconds: number;
@@ -56,24 +57,25 @@ export function estimateHistory(
   const { maxNodes, machineTypes, profiles, spotShares, queues, assumptions, prices } = options;
   refuseMismatch(whole, options);
   const history = { ...whole, jobs: whole.jobs.filter(({ queue }) => queues.length === 0 || queues.includes(queue)) };
-  const [first] = history.jobs;
+  const [first] = whole.jobs;
   if (first === undefined) {
     throw new RangeError("the file must have at least one job, got none");
   }
+  // Of the whole file, whichever queue is asked for: its few builds are all there were of it in these days.
+  const days = coveredDays(whole, assumptions.historyDays);
   const pools = machineTypes.flatMap((machineType) =>
     profiles.flatMap((profile) => maxNodes.map((most) => ({ machineType, profile, maxNodes: most }))),
   );
   const outcomes = pools.flatMap((pool, index) => {
     progress(`${index} of ${pools.length} pools simulated`);
     return tryPool(
-      history,
+      { jobs: history.jobs, days },
       pool,
       spotShares,
       prices.get(pool.machineType) ?? knownPrice(pool.machineType),
       assumptions,
     );
   });
-  const days = coveredDays(history, assumptions.historyDays);
   const waits = history.jobs.map(({ waitedMs }) => waitedMs).sort((a, b) => a - b);
   return {
     history: {

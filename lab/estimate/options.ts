@@ -41,7 +41,7 @@ The table; lists are separated by commas:
   --profile P,...              balanced, optimize-utilization (default both)
 
 The builds:
-  --queue NAME                 only this queue's jobs; may be repeated (default all)
+  --queue NAME                 only this queue's jobs; may be repeated (default all). The days are still the whole file's
   --requests [QUEUE:]cpu=C,memory=M[,ephemeral-storage=S]
                                what a build's pod requests, all containers together; may be repeated for single queues
                                (default ${DEFAULT_REQUESTS})

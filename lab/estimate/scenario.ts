@@ -27,6 +27,14 @@ export interface Assumptions {
   readonly jobsPerNode: number | undefined;
 }
 
+/** The builds that are tried. */
+export interface TriedBuilds {
+  /** By the time they became runnable. */
+  readonly jobs: History["jobs"];
+  /** Days of which these are all the builds; of one queue's builds the days of the whole file. */
+  readonly days: number;
+}
+
 /** One pool that is tried. */
 export interface Pool {
   readonly maxNodes: number;
@@ -60,7 +68,7 @@ const SECOND = 1_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-/** Days that a history covers: what was said of it, else from its first job to its last. */
+/** Days that a whole history covers: what was said of it, else from its first job to the end of its last. */
 export function coveredDays({ jobs }: History, historyDays: number | undefined): number {
   const first = jobs[0]?.runnableAt ?? 0;
   return historyDays ?? Math.max(endOf(jobs) - first, HOUR_MS) / DAY_MS;
@@ -78,7 +86,7 @@ export function slackMs(days: number): number {
  * @throws RangeError when a build fits on no node of the type.
  */
 export function tryPool(
-  history: History,
+  { jobs, days }: TriedBuilds,
   pool: Pool,
   spotShares: readonly number[],
   price: NodePrice,
@@ -86,9 +94,9 @@ export function tryPool(
 ): Outcome[] {
   const { nodeStartSeconds, imagePullSeconds, podStartSeconds, dispatchSeconds, monthDays } = assumptions;
   const requestsOf = requestsBy(pool.machineType, assumptions);
-  refuseTooLarge(history, pool.machineType, requestsOf, assumptions.diskGib);
+  refuseTooLarge(jobs, pool.machineType, requestsOf, assumptions.diskGib);
   const result = simulate({
-    jobs: history.jobs.map(({ queue, runnableAt, durationMs }) => ({
+    jobs: jobs.map(({ queue, runnableAt, durationMs }) => ({
       ...{ runnableAt, durationMs },
       requests: requestsOf(queue),
     })),
@@ -99,13 +107,12 @@ export function tryPool(
     podStartMs: podStartSeconds * SECOND,
     imagePullMs: imagePullSeconds * SECOND,
   });
-  const days = coveredDays(history, assumptions.historyDays);
   const scale = monthDays / days;
   const month = monthDays * 24 * pool.maxNodes;
   // A backlog that outlasts the history makes more than all nodes' hours of it: no month has more than its hours.
   const paid = Math.min(month, (result.paidMs / HOUR_MS) * scale);
   const waits = [...result.waitsMs].sort((a, b) => a - b);
-  const late = result.lastEndAt - endOf(history.jobs);
+  const late = result.lastEndAt - endOf(jobs);
   return spotShares.map((spotShare) => {
     const hour = price.spot * spotShare + price.onDemand * (1 - spotShare);
     return {
@@ -156,7 +163,7 @@ function requestsBy(
 }
 
 function refuseTooLarge(
-  { jobs }: History,
+  jobs: History["jobs"],
   machineType: string,
   requestsOf: (queue: string) => Resources,
   diskGib: number,

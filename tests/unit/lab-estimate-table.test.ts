@@ -115,6 +115,34 @@ describe("the estimate's table", () => {
     );
   });
 
+  it("takes one queue's jobs as a part of the days that the whole file covers, also where they lie close together", () => {
+    const [minute, hour, day] = [60_000, 3_600_000, 24 * 3_600_000];
+    const start = Date.UTC(2026, 10, 2);
+    const job = (queue: string, at: number) => ({
+      ...{ queue, runnableAt: start + at, durationMs: 10 * minute, waitedMs: 0 },
+    });
+    const steady = Array.from({ length: 14 * 4 }, (_, index) => job("default", index * 6 * hour));
+    const deploy = [job("deploy", 5 * day), job("deploy", 5 * day + hour)];
+    const fortnight = {
+      jobs: [...steady, ...deploy].sort((a, b) => a.runnableAt - b.runnableAt),
+      leftOut: {},
+    };
+    const of = (...argv: string[]) => {
+      const shape = ["--max-nodes", "2", "--profile", "balanced", "--spot-share", "0"];
+      const estimate = estimateHistory(fortnight, options(...shape, ...argv));
+      return { ...estimate, row: estimate.series[0]?.outcomes[0] };
+    };
+    const [whole, part] = [of(), of("--queue", "deploy")];
+    assert.equal(part.history.jobs, 2);
+    assert.deepEqual([part.history.days, part.history.from], [whole.history.days, whole.history.from]);
+    assert.deepEqual([part.warnings, whole.warnings], [[], []]);
+    // Two cold starts in these days, not in the hour between them, and a small part of what all cost.
+    near(part.row?.coldStarts, (2 * 30) / part.history.days);
+    assert.ok((part.row?.nodeCost ?? 0) < 0.1 * (whole.row?.nodeCost ?? 0), JSON.stringify(part.row));
+    near(of("--queue", "deploy", "--history-days", "28").row?.coldStarts, (2 * 30) / 28);
+    assert.match(tableText(part), /^2 jobs in 13\.8 days;/);
+  });
+
   it("refuses a queue that the file does not have, also beside one that it has, and in --requests", () => {
     const refused = (argv: readonly string[], pattern: RegExp): void => {
       assert.throws(
