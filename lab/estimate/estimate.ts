@@ -1,3 +1,4 @@
+import { MAX_JOBS_PER_NODE, PODS_PER_NODE, SYSTEM_PODS_PER_NODE } from "../../components/pods-per-node";
 import { PRICE_SOURCE } from "../../tools/preview/prices";
 import type { AutoscalingProfile } from "../autoscaler";
 import { percentile } from "../percentile";
@@ -141,6 +142,7 @@ function sentences({ machineTypes, prices, assumptions }: EstimateOptions): stri
           .map(([queue, one]) => `${describeRequests(one)}${queue === "" ? "" : ` (queue ${queue})`}`)
           .join("; ")}.`
       : `${jobsPerNode} builds fit on a node.`,
+    `At most ${MAX_JOBS_PER_NODE} builds share a node: it takes ${PODS_PER_NODE} pods, and ${SYSTEM_PODS_PER_NODE} are left to GKE's own.`,
     "GKE's timers are those of the published chart of its autoscaler; that managed GKE runs the same is an inference.",
     "Builds take as long as they did and become runnable when they did; no cold caches, no Spot preemption, no shortage of machines.",
     "Paid is a machine from the moment it is asked for to its end. Beside the cluster's fee, the node of the dispatcher is not in the numbers.",

@@ -1,3 +1,4 @@
+import { MAX_JOBS_PER_NODE } from "../../components/pods-per-node";
 import type { NodePrice } from "../../tools/preview/prices";
 import { allocatable, describeAllocatable, PROFILES, type AutoscalingProfile } from "../autoscaler";
 import type { PoolSpec } from "../autoscaler/pool";
@@ -197,7 +198,8 @@ function poolSpec({ maxNodes, machineType }: Pool, diskGib: number): PoolSpec {
     initialNodes: 0,
     machineType,
     diskGib,
-    maxPodsPerNode: 110,
+    // Of the pool's pods those of builds: the simulation has no others.
+    maxPodsPerNode: MAX_JOBS_PER_NODE,
     labels: {},
     taints: [],
   };

@@ -106,6 +106,16 @@ describe("the estimate's table", () => {
     assert.ok((quick?.nodeHoursPaid ?? 0) < (alone?.nodeHoursPaid ?? 0));
   });
 
+  it("puts no more builds on a node than the pool has pods for, however little they request", () => {
+    const peak = (builds: number): number | undefined => {
+      const job = { queue: "default", runnableAt: Date.UTC(2026, 10, 2), durationMs: 600_000, waitedMs: 0 };
+      const crowd = { jobs: Array.from({ length: builds }, () => job), leftOut: {} };
+      return rows(estimateHistory(crowd, options("--max-nodes", "4", "--requests", "cpu=10m,memory=16Mi")))[0]
+        ?.peakNodes;
+    };
+    assert.deepEqual([peak(24), peak(25), peak(48), peak(49)], [1, 2, 2, 3]);
+  });
+
   it("takes one queue's jobs only, and names the queues there are", () => {
     const jobs = estimateOf("--queue", "docker", "--max-nodes", "2").history.jobs;
     assert.ok(jobs > 50 && jobs < 120, String(jobs));
@@ -292,6 +302,8 @@ describe("the estimate's command line", () => {
     refused(["--requests", "cpu=two,memory=1Gi", "f"], /"two" is not a Kubernetes quantity/);
     refused(["--requests", "cpu=1,memory=1Gi,gpu=1", "f"], /--requests must be like/);
     refused(["--requests", "cpu=1,memory=1Gi", "--jobs-per-node", "2", "f"], /cannot be used together/);
+    refused(["--jobs-per-node", "25", "f"], /--jobs-per-node must be an integer from 1 to 24, got "25"/);
+    assert.equal(options("--jobs-per-node", "24").assumptions.jobsPerNode, 24);
     refused(["--price-per-hour", "n2-standard-4=1", "f"], /--price-per-hour must be for one of --machine-type/);
     refused(["--price-per-hour", "free", "f"], /--price-per-hour must be a number from 0 to 1000, got "free"/);
     refused(["--unheard-of", "f"], /unheard-of/);
