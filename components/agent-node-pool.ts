@@ -2,6 +2,7 @@ import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { type ArgumentFault, integerWithin, LABEL_KEY, LABEL_VALUE, refuseFaults, textLike } from "./argument-rules";
 import { POOL_LABEL, PROJECT } from "./contract";
+import { PODS_PER_NODE } from "./pods-per-node";
 import { labelValue } from "./stamp";
 
 /** A taint in GKE's spelling. */
@@ -152,7 +153,7 @@ function createPool(
       initialNodeCount: 0,
       // The total pair: GKE's per-zone pair would multiply by the number of zones.
       autoscaling: { totalMinNodeCount: 0, totalMaxNodeCount: args.maxNodes, locationPolicy: "ANY" },
-      maxPodsPerNode: 32,
+      maxPodsPerNode: PODS_PER_NODE,
       management: { autoRepair: true, autoUpgrade: true },
       nodeConfig: {
         machineType: args.machineType ?? "e2-standard-4",

@@ -3,6 +3,7 @@ import { LABEL_KEY, LABEL_VALUE } from "../components/argument-rules";
 import { ENDPOINT_RULE, isEndpoint } from "../components/buildkite-endpoint";
 import { UUID_PATTERN } from "../components/contract";
 import { IMAGE_ENTRIES } from "../components/images";
+import { MAX_JOBS_PER_NODE, PODS_PER_NODE, SYSTEM_PODS_PER_NODE } from "../components/pods-per-node";
 
 /**
  * Every key of the stack configuration, once: its type, its bounds, its meaning. config.ts reads a stack with it, the
@@ -104,10 +105,14 @@ export const TABLE = z.strictObject({
     description: "The queues to serve, each with its template. Default: one queue `default` with all defaults.",
   }),
 
-  jobsPerNode: z.int().min(1).max(100).optional().meta({
-    description:
-      "Builds that fit on one node. This times `maxNodes` may run or wait for a node; others wait at Buildkite. Default 1.",
-  }),
+  jobsPerNode: z
+    .int()
+    .min(1)
+    .max(MAX_JOBS_PER_NODE)
+    .optional()
+    .meta({
+      description: `Builds that fit on one node: of its ${PODS_PER_NODE} pods ${SYSTEM_PODS_PER_NODE} are left to GKE's own (network, logs, metrics, disks). This times \`maxNodes\` may run or wait for a node; others wait at Buildkite. Default 1.`,
+    }),
   reconcileSeconds: z.int().min(2).max(60).optional().meta({
     description: "How often Buildkite is asked for scheduled jobs. Default 10.",
   }),

@@ -24,7 +24,9 @@ export function unpinnedImages({ queues, nodeImage }: ImageConfiguration, images
   const lines: string[] = [];
   const own = (key: string, image: string) => {
     if (!PINNED.test(image)) {
-      lines.push(`${key} ${image}: pulumi config set --path '${key}' "$(npm run --silent pin-images -- '${image}')"`);
+      // Resolved first, set only then: a resolution that fails must not leave the key without an image.
+      const resolve = `image=$(npm run --silent pin-images -- '${image.replaceAll("'", "'\\''")}')`;
+      lines.push(`${key} ${image}: ${resolve} && pulumi config set --path '${key}' "$image"`);
     }
   };
   const standard = (name: ImageName, keys: string) => {

@@ -1,3 +1,4 @@
+import { MAX_JOBS_PER_NODE, PODS_PER_NODE, SYSTEM_PODS_PER_NODE } from "../../components/pods-per-node";
 import { PRICE_SOURCE } from "../../tools/preview/prices";
 import type { AutoscalingProfile } from "../autoscaler";
 import { percentile } from "../percentile";
@@ -25,8 +26,9 @@ export interface Estimate {
     readonly file: string;
     readonly jobs: number;
     readonly leftOut: Readonly<Record<string, number>>;
-    /** ISO 8601. */
+    /** Of the first job of the whole file, ISO 8601. */
     readonly from: string;
+    /** That the whole file covers. */
     readonly days: number;
     /** What the jobs waited in reality. */
     readonly waitP50Seconds: number;
@@ -56,24 +58,25 @@ export function estimateHistory(
   const { maxNodes, machineTypes, profiles, spotShares, queues, assumptions, prices } = options;
   refuseMismatch(whole, options);
   const history = { ...whole, jobs: whole.jobs.filter(({ queue }) => queues.length === 0 || queues.includes(queue)) };
-  const [first] = history.jobs;
+  const [first] = whole.jobs;
   if (first === undefined) {
     throw new RangeError("the file must have at least one job, got none");
   }
+  // Of the whole file, whichever queue is asked for: its few builds are all there were of it in these days.
+  const days = coveredDays(whole, assumptions.historyDays);
   const pools = machineTypes.flatMap((machineType) =>
     profiles.flatMap((profile) => maxNodes.map((most) => ({ machineType, profile, maxNodes: most }))),
   );
   const outcomes = pools.flatMap((pool, index) => {
     progress(`${index} of ${pools.length} pools simulated`);
     return tryPool(
-      history,
+      { jobs: history.jobs, days },
       pool,
       spotShares,
       prices.get(pool.machineType) ?? knownPrice(pool.machineType),
       assumptions,
     );
   });
-  const days = coveredDays(history, assumptions.historyDays);
   const waits = history.jobs.map(({ waitedMs }) => waitedMs).sort((a, b) => a - b);
   return {
     history: {
@@ -139,6 +142,7 @@ function sentences({ machineTypes, prices, assumptions }: EstimateOptions): stri
           .map(([queue, one]) => `${describeRequests(one)}${queue === "" ? "" : ` (queue ${queue})`}`)
           .join("; ")}.`
       : `${jobsPerNode} builds fit on a node.`,
+    `At most ${MAX_JOBS_PER_NODE} builds share a node: it takes ${PODS_PER_NODE} pods, and ${SYSTEM_PODS_PER_NODE} are left to GKE's own.`,
     "GKE's timers are those of the published chart of its autoscaler; that managed GKE runs the same is an inference.",
     "Builds take as long as they did and become runnable when they did; no cold caches, no Spot preemption, no shortage of machines.",
     "Paid is a machine from the moment it is asked for to its end. Beside the cluster's fee, the node of the dispatcher is not in the numbers.",

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { MAX_JOBS_PER_NODE, PODS_PER_NODE, SYSTEM_PODS_PER_NODE } from "../../components/pods-per-node";
 import type { NodePrice } from "../../tools/preview/prices";
 import { MACHINE_TYPES, PROFILES, type AutoscalingProfile } from "../autoscaler";
 import { resourcesFrom, type Resources } from "../autoscaler/quantity";
@@ -41,11 +42,12 @@ The table; lists are separated by commas:
   --profile P,...              balanced, optimize-utilization (default both)
 
 The builds:
-  --queue NAME                 only this queue's jobs; may be repeated (default all)
+  --queue NAME                 only this queue's jobs; may be repeated (default all). The days are still the whole file's
   --requests [QUEUE:]cpu=C,memory=M[,ephemeral-storage=S]
                                what a build's pod requests, all containers together; may be repeated for single queues
                                (default ${DEFAULT_REQUESTS})
-  --jobs-per-node N            instead of --requests: so many builds to a node, 1 to 110
+  --jobs-per-node N            instead of --requests: so many builds to a node, 1 to ${MAX_JOBS_PER_NODE}: of a node's ${PODS_PER_NODE} pods
+                               ${SYSTEM_PODS_PER_NODE} are left to GKE's own, whatever builds request
   --history-days D             days that the file covers, not fewer than its jobs lie apart (default: from its first job to
                                its last)
 
@@ -120,7 +122,8 @@ export function readOptions(argv: readonly string[]): EstimateOptions | "help" {
       monthDays: number("--month-days", values["month-days"], 1, 366),
       clusterFeePerHour: number("--cluster-fee-per-hour", values["cluster-fee-per-hour"], 0, 1000),
       historyDays: days === undefined ? undefined : number("--history-days", days, 0.01, 3660),
-      jobsPerNode: jobsPerNode === undefined ? undefined : integer("--jobs-per-node", jobsPerNode, 1, 110),
+      jobsPerNode:
+        jobsPerNode === undefined ? undefined : integer("--jobs-per-node", jobsPerNode, 1, MAX_JOBS_PER_NODE),
       requests: requestsOf(values.requests),
     },
   };

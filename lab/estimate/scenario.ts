@@ -1,3 +1,4 @@
+import { MAX_JOBS_PER_NODE } from "../../components/pods-per-node";
 import type { NodePrice } from "../../tools/preview/prices";
 import { allocatable, describeAllocatable, PROFILES, type AutoscalingProfile } from "../autoscaler";
 import type { PoolSpec } from "../autoscaler/pool";
@@ -25,6 +26,14 @@ export interface Assumptions {
   readonly requests: ReadonlyMap<string, Resources>;
   /** Instead of requests: so many to a node. */
   readonly jobsPerNode: number | undefined;
+}
+
+/** The builds that are tried. */
+export interface TriedBuilds {
+  /** By the time they became runnable. */
+  readonly jobs: History["jobs"];
+  /** Days of which these are all the builds; of one queue's builds the days of the whole file. */
+  readonly days: number;
 }
 
 /** One pool that is tried. */
@@ -60,7 +69,7 @@ const SECOND = 1_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-/** Days that a history covers: what was said of it, else from its first job to its last. */
+/** Days that a whole history covers: what was said of it, else from its first job to the end of its last. */
 export function coveredDays({ jobs }: History, historyDays: number | undefined): number {
   const first = jobs[0]?.runnableAt ?? 0;
   return historyDays ?? Math.max(endOf(jobs) - first, HOUR_MS) / DAY_MS;
@@ -78,7 +87,7 @@ export function slackMs(days: number): number {
  * @throws RangeError when a build fits on no node of the type.
  */
 export function tryPool(
-  history: History,
+  { jobs, days }: TriedBuilds,
   pool: Pool,
   spotShares: readonly number[],
   price: NodePrice,
@@ -86,9 +95,9 @@ export function tryPool(
 ): Outcome[] {
   const { nodeStartSeconds, imagePullSeconds, podStartSeconds, dispatchSeconds, monthDays } = assumptions;
   const requestsOf = requestsBy(pool.machineType, assumptions);
-  refuseTooLarge(history, pool.machineType, requestsOf, assumptions.diskGib);
+  refuseTooLarge(jobs, pool.machineType, requestsOf, assumptions.diskGib);
   const result = simulate({
-    jobs: history.jobs.map(({ queue, runnableAt, durationMs }) => ({
+    jobs: jobs.map(({ queue, runnableAt, durationMs }) => ({
       ...{ runnableAt, durationMs },
       requests: requestsOf(queue),
     })),
@@ -99,13 +108,12 @@ export function tryPool(
     podStartMs: podStartSeconds * SECOND,
     imagePullMs: imagePullSeconds * SECOND,
   });
-  const days = coveredDays(history, assumptions.historyDays);
   const scale = monthDays / days;
   const month = monthDays * 24 * pool.maxNodes;
   // A backlog that outlasts the history makes more than all nodes' hours of it: no month has more than its hours.
   const paid = Math.min(month, (result.paidMs / HOUR_MS) * scale);
   const waits = [...result.waitsMs].sort((a, b) => a - b);
-  const late = result.lastEndAt - endOf(history.jobs);
+  const late = result.lastEndAt - endOf(jobs);
   return spotShares.map((spotShare) => {
     const hour = price.spot * spotShare + price.onDemand * (1 - spotShare);
     return {
@@ -156,7 +164,7 @@ function requestsBy(
 }
 
 function refuseTooLarge(
-  { jobs }: History,
+  jobs: History["jobs"],
   machineType: string,
   requestsOf: (queue: string) => Resources,
   diskGib: number,
@@ -190,7 +198,8 @@ function poolSpec({ maxNodes, machineType }: Pool, diskGib: number): PoolSpec {
     initialNodes: 0,
     machineType,
     diskGib,
-    maxPodsPerNode: 110,
+    // Of the pool's pods those of builds: the simulation has no others.
+    maxPodsPerNode: MAX_JOBS_PER_NODE,
     labels: {},
     taints: [],
   };

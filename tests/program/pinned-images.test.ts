@@ -86,7 +86,7 @@ describe("images of the committed prod stack, under the ordinary pulumi command"
     assert.deepEqual(more, []);
     assert.match(
       warning,
-      /^Stack prod runs an image by tag, .*\n\s+- queues\[0\]\.agentImage ghcr\.io\/acme\/agent:1\.2: pulumi config set --path 'queues\[0\]\.agentImage' "\$\(npm run --silent pin-images -- 'ghcr\.io\/acme\/agent:1\.2'\)"$/,
+      /^Stack prod runs an image by tag, .*\n\s+- queues\[0\]\.agentImage ghcr\.io\/acme\/agent:1\.2: image=\$\(npm run --silent pin-images -- 'ghcr\.io\/acme\/agent:1\.2'\) && pulumi config set --path 'queues\[0\]\.agentImage' "\$image"$/,
     );
   });
 });

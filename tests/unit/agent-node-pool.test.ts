@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { AgentNodePool, type AgentNodePoolArgs } from "../../components";
+import { MAX_JOBS_PER_NODE, SYSTEM_PODS_PER_NODE } from "../../components/pods-per-node";
 import { only, registrationsOf } from "../support/mocks";
 
 const ARGS: AgentNodePoolArgs = { cluster: "ci", location: "europe-west1", project: "acme", maxNodes: 7 };
@@ -12,6 +13,12 @@ describe("AgentNodePool", () => {
     assert.equal(pool.inputs["initialNodeCount"], 0);
     assert.equal(pool.inputs["nodeCount"], undefined);
     assert.deepEqual(pool.ignoreChanges, ["initialNodeCount", "nodeCount"]);
+  });
+
+  it("has pods on a node for the most builds, and for what GKE runs there itself", async () => {
+    const pool = only(await registrationsOf(() => new AgentNodePool("agents", ARGS)), POOL);
+    assert.equal(pool.inputs["maxPodsPerNode"], 32);
+    assert.equal(MAX_JOBS_PER_NODE + SYSTEM_PODS_PER_NODE, pool.inputs["maxPodsPerNode"]);
   });
 
   it("labels and taints its nodes with its own name, and hands out what pods need to land there", async () => {

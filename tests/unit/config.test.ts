@@ -37,6 +37,7 @@ describe("the stack configuration", () => {
   it("accepts a minimal stack of each target", () => {
     assert.deepEqual(faults(GKE), []);
     assert.deepEqual(faults(LOCAL, undefined), []);
+    assert.deepEqual(faults({ ...GKE, jobsPerNode: "24" }), []);
   });
 
   it("keeps a token of digits a text", () => {
@@ -74,6 +75,11 @@ describe("the stack configuration", () => {
     ["a value that is too small", { ...GKE, maxNodes: "0" }, /^maxNodes must be 1 or more, got 0/],
     ["a value that is too large", { ...GKE, maxNodes: "1001" }, /^maxNodes must be 1000 or less, got 1001/],
     ["a value that is not offered", { ...GKE, target: "eks" }, /^target must be one of gke, local, got "eks"/],
+    [
+      "more builds on a node than it has pods for",
+      { ...GKE, jobsPerNode: "25" },
+      /^jobsPerNode must be 24 or less, got 25/,
+    ],
     ["an unknown key", { ...GKE, maxNoods: "3" }, /^maxNoods is not a key of this program; did you mean maxNodes\?/],
     [
       "an unknown key of a queue",

@@ -36,7 +36,7 @@ const refused = (value: unknown, pattern: RegExp): void => {
   );
 };
 
-/** Runs the documented commands against a server that answers with these pages. */
+/** Types the documented blocks into a shell, and the token after the first, with a server that answers with these pages. */
 async function exported(pages: readonly unknown[]) {
   const server = await ScriptedServer.start();
   server.answer = ({ query }) => {
@@ -46,13 +46,16 @@ async function exported(pages: readonly unknown[]) {
   const folder = await mkdtemp(join(tmpdir(), "estimate-"));
   try {
     const document = readFileSync(join(ROOT, "docs", "estimate.md"), "utf8");
-    const [, commands = ""] = /```sh\n(read -rs [\s\S]*?\n)npm run estimate/.exec(document) ?? [];
-    const script = commands
+    const blocks = [...document.matchAll(/```sh\n([^]*?)```/g)].map(([, block = ""]) => block);
+    const first = blocks.findIndex((block) => block.startsWith("read -rs "));
+    const [ask = "", fetch = ""] = first < 0 ? [] : blocks.slice(first, first + 2);
+    const commands = fetch
+      .replace(/^npm run estimate.*\n/m, "")
       .replace("https://api.buildkite.com", server.url)
       // Each new try waits longer; that is curl's own matter.
       .replace("--retry 5 ", "");
-    const child = spawn("bash", ["-c", script], { cwd: folder, stdio: ["pipe", "inherit", "pipe"] });
-    child.stdin.end("bkua_secret\n");
+    const child = spawn("bash", [], { cwd: folder, stdio: ["pipe", "inherit", "pipe"] });
+    child.stdin.end(`${ask}bkua_secret\n${commands}`);
     const [complaints] = await Promise.all([text(child.stderr), once(child, "exit")]);
     return { lines: readFileSync(join(folder, "builds.jsonl"), "utf8"), complaints, seen: server.seen };
   } finally {

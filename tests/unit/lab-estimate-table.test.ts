@@ -106,6 +106,16 @@ describe("the estimate's table", () => {
     assert.ok((quick?.nodeHoursPaid ?? 0) < (alone?.nodeHoursPaid ?? 0));
   });
 
+  it("puts no more builds on a node than the pool has pods for, however little they request", () => {
+    const peak = (builds: number): number | undefined => {
+      const job = { queue: "default", runnableAt: Date.UTC(2026, 10, 2), durationMs: 600_000, waitedMs: 0 };
+      const crowd = { jobs: Array.from({ length: builds }, () => job), leftOut: {} };
+      return rows(estimateHistory(crowd, options("--max-nodes", "4", "--requests", "cpu=10m,memory=16Mi")))[0]
+        ?.peakNodes;
+    };
+    assert.deepEqual([peak(24), peak(25), peak(48), peak(49)], [1, 2, 2, 3]);
+  });
+
   it("takes one queue's jobs only, and names the queues there are", () => {
     const jobs = estimateOf("--queue", "docker", "--max-nodes", "2").history.jobs;
     assert.ok(jobs > 50 && jobs < 120, String(jobs));
@@ -113,6 +123,34 @@ describe("the estimate's table", () => {
       () => estimateOf("--queue", "dokcer"),
       /--queue must be a queue of the file \(default, docker, quick\), got dokcer/,
     );
+  });
+
+  it("takes one queue's jobs as a part of the days that the whole file covers, also where they lie close together", () => {
+    const [minute, hour, day] = [60_000, 3_600_000, 24 * 3_600_000];
+    const start = Date.UTC(2026, 10, 2);
+    const job = (queue: string, at: number) => ({
+      ...{ queue, runnableAt: start + at, durationMs: 10 * minute, waitedMs: 0 },
+    });
+    const steady = Array.from({ length: 14 * 4 }, (_, index) => job("default", index * 6 * hour));
+    const deploy = [job("deploy", 5 * day), job("deploy", 5 * day + hour)];
+    const fortnight = {
+      jobs: [...steady, ...deploy].sort((a, b) => a.runnableAt - b.runnableAt),
+      leftOut: {},
+    };
+    const of = (...argv: string[]) => {
+      const shape = ["--max-nodes", "2", "--profile", "balanced", "--spot-share", "0"];
+      const estimate = estimateHistory(fortnight, options(...shape, ...argv));
+      return { ...estimate, row: estimate.series[0]?.outcomes[0] };
+    };
+    const [whole, part] = [of(), of("--queue", "deploy")];
+    assert.equal(part.history.jobs, 2);
+    assert.deepEqual([part.history.days, part.history.from], [whole.history.days, whole.history.from]);
+    assert.deepEqual([part.warnings, whole.warnings], [[], []]);
+    // Two cold starts in these days, not in the hour between them, and a small part of what all cost.
+    near(part.row?.coldStarts, (2 * 30) / part.history.days);
+    assert.ok((part.row?.nodeCost ?? 0) < 0.1 * (whole.row?.nodeCost ?? 0), JSON.stringify(part.row));
+    near(of("--queue", "deploy", "--history-days", "28").row?.coldStarts, (2 * 30) / 28);
+    assert.match(tableText(part), /^2 jobs in 13\.8 days;/);
   });
 
   it("refuses a queue that the file does not have, also beside one that it has, and in --requests", () => {
@@ -264,6 +302,8 @@ describe("the estimate's command line", () => {
     refused(["--requests", "cpu=two,memory=1Gi", "f"], /"two" is not a Kubernetes quantity/);
     refused(["--requests", "cpu=1,memory=1Gi,gpu=1", "f"], /--requests must be like/);
     refused(["--requests", "cpu=1,memory=1Gi", "--jobs-per-node", "2", "f"], /cannot be used together/);
+    refused(["--jobs-per-node", "25", "f"], /--jobs-per-node must be an integer from 1 to 24, got "25"/);
+    assert.equal(options("--jobs-per-node", "24").assumptions.jobsPerNode, 24);
     refused(["--price-per-hour", "n2-standard-4=1", "f"], /--price-per-hour must be for one of --machine-type/);
     refused(["--price-per-hour", "free", "f"], /--price-per-hour must be a number from 0 to 1000, got "free"/);
     refused(["--unheard-of", "f"], /unheard-of/);

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { isProduction } from "../../stack/production";
 import { unpinnedImages } from "../../stack/unpinned-images";
+import { HELP } from "../../tools/pin-images/options";
 
 const digest = `sha256:${"b".repeat(64)}`;
 const pinned = { agent: `a:1@${digest}`, dind: `d:1@${digest}`, node: `n:1@${digest}` };
@@ -42,8 +48,59 @@ describe("images without a digest", () => {
   it("are named by their key where the stack names them", () => {
     const queues = [{ key: "default" }, { key: "deploy", agentImage: "ghcr.io/acme/agent:1.2" }];
     assert.deepEqual(unpinnedImages({ ...config, queues, nodeImage: "n:2@sha256:abc" }, pinned), [
-      `queues[1].agentImage ghcr.io/acme/agent:1.2: pulumi config set --path 'queues[1].agentImage' "$(npm run --silent pin-images -- 'ghcr.io/acme/agent:1.2')"`,
-      `nodeImage n:2@sha256:abc: pulumi config set --path 'nodeImage' "$(npm run --silent pin-images -- 'n:2@sha256:abc')"`,
+      `queues[1].agentImage ghcr.io/acme/agent:1.2: image=$(npm run --silent pin-images -- 'ghcr.io/acme/agent:1.2') && pulumi config set --path 'queues[1].agentImage' "$image"`,
+      `nodeImage n:2@sha256:abc: image=$(npm run --silent pin-images -- 'n:2@sha256:abc') && pulumi config set --path 'nodeImage' "$image"`,
     ]);
   });
 });
+
+describe("the command that pins a stack's own image", () => {
+  const odd = 'it\'s $(touch x) "a":1';
+  const [printed = "", printedOdd = ""] = unpinnedImages(
+    { ...config, queues: [{ key: "default", agentImage: "ghcr.io/acme/agent:1.2" }], nodeImage: odd },
+    pinned,
+  );
+  const readme = readFileSync(join(__dirname, "..", "..", "README.md"), "utf8");
+  const key = "queues[0].agentImage";
+
+  for (const [where, text, image, set] of [
+    ["in the warning of a preview", printed, "ghcr.io/acme/agent:1.2", key],
+    ["in that warning, of an image with quotes in it", printedOdd, odd, "nodeImage"],
+    ["in README.md", readme, "ghcr.io/acme/agent:1.2", key],
+    ["in the help of pin-images", HELP, "ghcr.io/acme/agent:1.2", key],
+  ] as const) {
+    it(`sets nothing where the image could not be resolved: ${where}`, async () => {
+      const [command = ""] = /(image=\$\(|pulumi config set ).*pin-images -- .*$/m.exec(text) ?? [];
+      const asked = ["run", "--silent", "pin-images", "--", image];
+      assert.deepEqual(await run(command, "exit 3"), { npm: asked, pulumi: undefined });
+      assert.deepEqual(await run(command, `echo x@${digest}`), {
+        npm: asked,
+        pulumi: ["config", "set", "--path", set, `x@${digest}`],
+      });
+    });
+  }
+});
+
+/** Runs a command with stand-ins for npm, which does this, and for pulumi. What each was called with; undefined if it was not. */
+async function run(command: string, npm: string): Promise<Record<"npm" | "pulumi", string[] | undefined>> {
+  const folder = await mkdtemp(join(tmpdir(), "unpinned-images-test-"));
+  try {
+    for (const [name, body] of [
+      ["npm", npm],
+      ["pulumi", "exit 0"],
+    ] as const) {
+      const script = `#!/bin/sh\nprintf '%s\\0' "$@" > '${join(folder, name)}.arguments'\n${body}\n`;
+      await writeFile(join(folder, name), script, { mode: 0o755 });
+    }
+    const env = { ...process.env, PATH: `${folder}:${process.env["PATH"] ?? ""}` };
+    const { stderr } = spawnSync("sh", ["-c", command], { cwd: folder, env, encoding: "utf8" });
+    assert.equal(stderr, "");
+    const heard = async (name: string): Promise<string[] | undefined> => {
+      const text = await readFile(join(folder, `${name}.arguments`), "utf8").catch(() => undefined);
+      return text?.split("\0").slice(0, -1);
+    };
+    return { npm: await heard("npm"), pulumi: await heard("pulumi") };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}

@@ -19,7 +19,7 @@ pinned reference for each image, everything else goes to standard error.
 
   image           one of the names in components/image-digests.json (agent, dind, node), to ask for that one only; or any
                   image with a tag, which is only printed:
-                  pulumi config set --path 'queues[0].agentImage' "$(npm run --silent pin-images -- ghcr.io/acme/agent:1.2)"
+    image=$(npm run --silent pin-images -- 'ghcr.io/acme/agent:1.2') && pulumi config set --path 'queues[0].agentImage' "$image"
   --check         write nothing; exit code 1 if an image has no digest or its tag points elsewhere now
   --dry-run       write nothing; say what would be written
   --insecure HOST[:PORT]

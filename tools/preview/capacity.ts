@@ -1,8 +1,8 @@
 import { elementsOf, type Fields, fieldsAt, fieldsOf, textOf } from "../../policy/fields";
 import { podOf } from "../../policy/pods";
-import { shown } from "./cell";
 import type { Preview, PreviewStep } from "./preview";
 import { nodeHour } from "./prices";
+import { LATER, shown } from "./shown";
 
 /** One figure of what a stack may use, before and after. */
 export interface CapacityRow {
@@ -81,7 +81,7 @@ function jobLimit(inputs: Fields): Map<string, string> {
     return new Map();
   }
   const limit = /"inFlight":\s*(\d+)/.exec(settings)?.[1];
-  return new Map([["jobs that may run or wait for a node", limit ?? "(known after the update)"]]);
+  return new Map([["jobs that may run or wait for a node", limit ?? LATER]]);
 }
 
 function podFigures(step: PreviewStep, inputs: Fields): Map<string, string> {
