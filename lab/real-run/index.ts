@@ -49,7 +49,7 @@ async function addLeftovers(leftovers: readonly string[]): Promise<RealNodeResul
 }
 
 function summarize(results: RealNodeResults, print: (line: string) => void): void {
-  const { builds, dispatchers, failures, ok, seconds, cgroup } = results;
+  const { builds, givenUp, dispatchers, failures, ok, seconds, cgroup } = results;
   print("");
   for (const {
     queue,
@@ -66,6 +66,9 @@ function summarize(results: RealNodeResults, print: (line: string) => void): voi
       `${queue.padEnd(10)} ${sidecar.padEnd(14)} exit ${exitStatus ?? "-"}  first log line ${firstLog}  ` +
         `after the agent: dind ${dindEnd}, pod ${podEnd}`,
     );
+  }
+  if (givenUp !== undefined) {
+    print(`${givenUp.queue.padEnd(10)} its dind ends at once: given up after ${givenUp.scheduledToGivenUpSeconds} s`);
   }
   print(`dispatcher ${dispatchers.length} containers as their Deployment says`);
   for (const failure of failures) {

@@ -11,8 +11,15 @@ import { partResults } from "../results";
 import { createSecrets } from "../secrets";
 import { changedNothing } from "../stack-checks";
 import { dispatcherRestarts, judgeDispatchers, readDispatchers } from "./dispatcher-processes";
+import { CRASHING_QUEUE } from "./crashing-dind";
 import { REAL_QUEUES } from "./real-builds";
-import { type DispatcherProcess, type RealBuild, type RealNodeResults, REAL_NODE_UNPROVEN } from "./results";
+import {
+  type DispatcherProcess,
+  type GivenUpBuild,
+  REAL_NODE_UNPROVEN,
+  type RealBuild,
+  type RealNodeResults,
+} from "./results";
 import { runRealBuilds } from "./run-real-builds";
 import { type RealSystem, startRealSystem } from "./system";
 
@@ -28,6 +35,7 @@ interface Context {
   readonly real: RealParts;
   readonly builds: RealBuild[];
   readonly dispatchers: DispatcherProcess[];
+  givenUp?: GivenUpBuild;
 }
 
 /**
@@ -48,7 +56,7 @@ export async function runRealNodeLab(
     phases.say(line);
   });
   const real = await getRealParts({ signal, print });
-  const context = { options, inside, signal, phases, failures, real, builds: [], dispatchers: [] };
+  const context: Context = { options, inside, signal, phases, failures, real, builds: [], dispatchers: [] };
   let host: PulumiProject["languageHost"] = "stand-in";
   try {
     host = await measure(context, print);
@@ -59,6 +67,7 @@ export async function runRealNodeLab(
     ok: failures.texts.length === 0,
     cgroup: cgroupVersion() === 1 ? "v1" : "v2",
     builds: context.builds,
+    givenUp: context.givenUp,
     dispatchers: context.dispatchers,
     failures: failures.texts,
     // The supervisor outside adds what it finds on the machine.
@@ -109,7 +118,7 @@ async function measure(context: Context, print: (line: string) => void): Promise
   context.dispatchers.push(...(await readDispatchers(system.client, namespaces.dispatcher, system.systemNode)));
   judgeDispatchers(context.dispatchers, failures);
 
-  await runRealBuilds({ ...context, system, namespaces, poolName: String(outputs["nodePool"]) });
+  context.givenUp = await runRealBuilds({ ...context, system, namespaces, poolName: String(outputs["nodePool"]) });
   failures.equal(await dispatcherRestarts(system.client, namespaces.dispatcher), 0, "restarts of dispatchers");
   failures.equal(system.buildkite.violations(), [], "calls against the rules of Buildkite's API");
   await phases.run("pulumi destroy (dev)", async () => {
@@ -121,12 +130,17 @@ async function measure(context: Context, print: (line: string) => void): Promise
 /** The committed dev stack but for images made here, Buildkite's address, and requests that fit this machine. */
 function stackConfig({ images }: RealParts, { buildkite }: RealSystem): Record<string, string> {
   const project = "buildkite-scale-to-zero";
-  const queues = REAL_QUEUES.flatMap(({ sidecar }, index): [string, string][] => {
+  const all = [
+    ...REAL_QUEUES.map(({ key, sidecar }) => ({ key, sidecar, dind: images.dind })),
+    { key: CRASHING_QUEUE, sidecar: "native", dind: images.agent },
+  ];
+  const queues = all.flatMap(({ key, sidecar, dind }, index): [string, string][] => {
     const queue = `${project}:queues[${index}]`;
     return [
+      [`${queue}.key`, key],
       [`${queue}.sidecar`, sidecar],
       [`${queue}.agentImage`, images.agent.reference],
-      [`${queue}.dindImage`, images.dind.reference],
+      [`${queue}.dindImage`, dind.reference],
       [`${queue}.env.BUILDKITE_AGENT_ENDPOINT`, `${buildkite.url}/v3`],
       [`${queue}.resources.agent.cpu`, "100m"],
       [`${queue}.resources.agent.memory`, "512Mi"],

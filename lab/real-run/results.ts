@@ -19,6 +19,14 @@ export interface RealBuild {
   readonly agentEndToPodTerminalMs?: number;
 }
 
+/** A build that the dispatcher gave up, as Buildkite heard it. */
+export interface GivenUpBuild {
+  readonly queue: string;
+  /** What Buildkite was told. */
+  readonly words: string;
+  readonly scheduledToGivenUpSeconds: number;
+}
+
 /** What a process of a dispatcher's pod is, read from the kernel. */
 export interface DispatcherProcess {
   readonly pod: string;
@@ -36,6 +44,8 @@ export interface RealNodeResults {
   /** Which control groups the machine has: memory limits are proven for that version only. */
   readonly cgroup: "v1" | "v2";
   readonly builds: readonly RealBuild[];
+  /** Of the queue whose dind cannot start. */
+  readonly givenUp?: GivenUpBuild;
   readonly dispatchers: readonly DispatcherProcess[];
   readonly failures: readonly string[];
   readonly leftovers: readonly string[];

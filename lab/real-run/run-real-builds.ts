@@ -8,8 +8,9 @@ import type { LabOptions } from "../options";
 import type { Phases } from "../phases";
 import type { RealNode } from "../real-node";
 import { until } from "../waiting";
+import { giveUpCrashingDind } from "./crashing-dind";
 import { readBuild, scheduleRealBuild } from "./real-builds";
-import type { RealBuild } from "./results";
+import type { GivenUpBuild, RealBuild } from "./results";
 import type { RealSystem } from "./system";
 
 /** A build with its image, three containers and a checkout, on two cores beside all the rest. Seconds. */
@@ -29,8 +30,11 @@ export interface RealBuildsRun {
   readonly poolName: string;
 }
 
-/** Runs the builds one after the other, so that their times are those of a warm node; the first waits for that node. */
-export async function runRealBuilds(run: RealBuildsRun): Promise<void> {
+/**
+ * Runs the builds one after the other, so that their times are those of a warm node; the first waits for that node. Then one
+ * that cannot start.
+ */
+export async function runRealBuilds(run: RealBuildsRun): Promise<GivenUpBuild> {
   const { options, signal, phases, system, namespaces, poolName } = run;
   const { client, buildkite } = system;
   // Through the Service, whose rules a real kube-proxy keeps.
@@ -50,6 +54,7 @@ export async function runRealBuilds(run: RealBuildsRun): Promise<void> {
         await finish(run, watch, node, scheduleRealBuild(system, index));
       }
     });
+    return await giveUpCrashingDind(system, watch, run);
   } finally {
     watch.stop();
   }

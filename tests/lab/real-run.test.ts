@@ -75,6 +75,10 @@ describe("npm run lab -- --real-node", function () {
         assert.ok((agentEndToDindEndMs ?? Infinity) < 5_000, `dind ended ${agentEndToDindEndMs} ms after the agent`);
         assert.ok((agentEndToPodTerminalMs ?? Infinity) < 10_000, `the pod ended after ${agentEndToPodTerminalMs} ms`);
       }
+      // Two of the kubelet's waits, the dispatcher's 30 s and its looks; usually about a minute.
+      const { queue, scheduledToGivenUpSeconds = Infinity } = results.givenUp ?? {};
+      assert.equal(queue, "no-engine");
+      assert.ok(scheduledToGivenUpSeconds < 150, `given up after ${scheduledToGivenUpSeconds} s`);
       assert.equal(results.dispatchers.length, 2);
       assert.deepEqual(results.leftovers, []);
       assert.ok(results.parts.some(({ name, kind }) => name === "kubelet" && kind === "real"));
