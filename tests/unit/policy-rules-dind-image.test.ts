@@ -81,8 +81,36 @@ describe("what the policy pack takes for docker:dind", () => {
       { command: ["docker", "info"] },
       { command: ["sh", "-c"], args: ["until docker info; do sleep 1; done"] },
       { command: ["docker-entrypoint.sh"], args: ["--version"] },
+      { command: ["dockerd-entrypoint.sh"], args: ["docker", "build", "."] },
     ]) {
       assert.equal(isDind({ image: "docker:29", ...change }), false, JSON.stringify(change));
+    }
+  });
+
+  it("is every image whose command or arguments start dockerd", () => {
+    for (const change of [
+      { args: ["dockerd", "--host=unix:///x"] },
+      { command: ["/usr/bin/dockerd"] },
+      { command: ["dockerd-entrypoint.sh"] },
+      { command: ["tini", "--", "dockerd"] },
+      { command: ["sh", "-c", "exec dockerd $OPTS"] },
+      { command: ["sh", "-c", "(dockerd &) && sleep 1"] },
+      { command: ["sh", "-c", "dockerd & wait"] },
+      { command: ["sh", "-c"], args: ["/usr/local/bin/dockerd-entrypoint.sh dockerd & wait"] },
+    ]) {
+      assert.equal(isDind({ image: "example/engine:1", ...change }), true, JSON.stringify(change));
+    }
+  });
+
+  it("is not an image whose command only looks for dockerd, or names it", () => {
+    for (const script of [
+      "until pgrep dockerd; do sleep 1; done",
+      "kill $(pidof dockerd)",
+      'while [ -z "$(pidof dockerd)" ]; do sleep 1; done',
+      'command -v dockerd-entrypoint.sh || echo "dockerd -H is missing"',
+      "trap 'pkill -x dockerd' EXIT; buildkite-agent start # dockerd -D runs next door",
+    ]) {
+      assert.equal(isDind({ image: "example/agent:1", command: ["sh", "-c", script] }), false, script);
     }
   });
 });
