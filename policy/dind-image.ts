@@ -12,6 +12,6 @@ export function isNamedDind(image: string): boolean {
  * mirror. They were the client's before 22.06 (docker-library/docker #369).
  */
 export function isOfficialWithoutVariant(image: string): boolean {
-  const [, tag] = /^(?:[^@]*\/)?docker(?::([^@:/]+))?(?:@.*)?$/.exec(image) ?? [undefined, "another"];
-  return tag === undefined || WITHOUT_VARIANT.test(tag);
+  const match = /^(?:[^@]*\/)?docker(?::([^@:/]+))?(?:@.*)?$/.exec(image);
+  return match !== null && WITHOUT_VARIANT.test(match[1] ?? "latest");
 }

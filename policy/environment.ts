@@ -1,4 +1,4 @@
-import { elementsOf, fieldsOf, has, textOf } from "./fields";
+import { elementsOf, fieldsOf, textOf } from "./fields";
 import type { ReviewedContainer } from "./pods";
 
 /** A variable of a container, by its name; undefined where its value stands elsewhere. */
@@ -10,7 +10,7 @@ export function environmentOf({ fields }: ReviewedContainer): Environment {
     const variable = elementsOf(fields["env"])
       .map(fieldsOf)
       .findLast((one) => textOf(one["name"]) === name);
-    return variable !== undefined && has(variable, "value") ? textOf(variable["value"]) : undefined;
+    return textOf(variable?.["value"]);
   };
 }
 

@@ -120,6 +120,7 @@ describe("dind-unix-socket-only, on what starts dockerd", () => {
     ["sh", "/usr/local/bin/dockerd-entrypoint.sh", "dockerd", "--host=unix:///x"],
     ["env", "X=1", "dockerd-entrypoint.sh", "dockerd"],
     ["tini", "--", "bash", "-euc", "exec dockerd --host=unix:///x"],
+    ["bash", "-eo", "pipefail", "-c", 'exec dockerd-entrypoint.sh "$@"', "bash", "dockerd", "--host=unix:///x"],
     ["dockerd-entrypoint.sh", "docker", "-H", "tcp://elsewhere:1234", "info"],
   ]) {
     it(`allows ${command.join(" ")}`, () => {
@@ -142,6 +143,11 @@ describe("dind-unix-socket-only, on what starts dockerd", () => {
         refuses(dindUnixSocket, inEnvironment({ valueFrom: { fieldRef: {} } }, words), UNKNOWN);
       });
     }
+
+    it("the last of two, as the kubelet takes it", () => {
+      const env = ["tcp://0.0.0.0:1234", "unix:///x"].map((value) => ({ name: "WHERE", value }));
+      allows(dindUnixSocket, dindPod({ env, args: ["dockerd", "--host=$(WHERE)"] }));
+    });
 
     it("but not without end, where a script names the variable that holds it", () => {
       allows(dindUnixSocket, inEnvironment({ value: 'sh -c "$WHERE"' }, { command: ["sh", "-c", 'eval "$WHERE"'] }));
