@@ -1,16 +1,18 @@
+import { isNamedDind, isOfficialWithoutVariant } from "./dind-image";
+import { startsDockerd } from "./dockerd-command";
 import { textOf, textsOf } from "./fields";
 import type { ReviewedContainer, ReviewedPod } from "./pods";
 
-/**
- * Whether a container runs a Docker daemon: by its image (`docker:29.7.2-dind`, `registry.example/ci/dind:1`), or by a
- * command or argument that starts one.
- */
-export function runsDockerd({ fields }: ReviewedContainer): boolean {
+/** Whether a container runs a Docker daemon: by its image, or by a command or argument that starts one. */
+export function runsDockerd(container: ReviewedContainer): boolean {
+  const { fields } = container;
   const image = textOf(fields["image"]) ?? "";
-  const words = [...textsOf(fields["command"]), ...textsOf(fields["args"])];
+  const [command, args] = [textsOf(fields["command"]), textsOf(fields["args"])];
   return (
-    /(^|[/:._-])dind([:@._-]|$)/.test(image) ||
-    words.some((word) => /^(\S*\/)?dockerd$|dockerd-entrypoint\.sh|(^|[\s/;&|(])dockerd\s+-/.test(word))
+    isNamedDind(image) ||
+    // The same image is a client as soon as it is told what else to run: `docker:29` with `args: [docker, build, .]`.
+    (isOfficialWithoutVariant(image) && command.length === 0 && (args[0]?.startsWith("-") ?? true)) ||
+    startsDockerd(container)
   );
 }
 

@@ -1,5 +1,17 @@
+import { type Environment, environmentOf, substituted } from "./environment";
 import { textsOf } from "./fields";
 import type { ReviewedContainer } from "./pods";
+import { commandsOf } from "./shell-script";
+
+const ENTRYPOINT = "dockerd-entrypoint.sh";
+
+/** Programs that take a program's name and do not start it. */
+const NAMES_ONLY = new Set(
+  "[ [[ cat chmod cp echo grep killall ln ls mv pgrep pidof pkill printf rm sed test type which".split(" "),
+);
+
+/** Scripts inside scripts that are read. A variable may hold a script that names the variable. */
+const DEEPEST = 4;
 
 /** What a container's command and arguments make of dockerd. */
 export interface DockerdCommand {
@@ -13,57 +25,87 @@ export interface DockerdCommand {
 }
 
 /** Reads it from the container, as the kubelet would start it. */
-export function dockerdCommandOf({ fields }: ReviewedContainer): DockerdCommand {
-  const [command, args] = [textsOf(fields["command"]), textsOf(fields["args"])];
-  const words = [...command, ...args];
-  const shell = shellOf(words);
-  if (shell !== undefined) {
-    const script = shell.script.split(/[\s;&|()'"]+/).filter((word) => word !== "");
-    return {
-      entrypointListens: callsIn(script, shell.parameters).some(listens),
-      hosts: [...hostsOf(script), ...hostsOf(shell.parameters)],
-    };
+export function dockerdCommandOf(container: ReviewedContainer): DockerdCommand {
+  const { command, args, environment } = wordsOf(container);
+  // Without a command the image's own entrypoint is what starts.
+  const starts = startsIn(command.length === 0 ? [ENTRYPOINT, ...args] : [...command, ...args], environment);
+  return {
+    entrypointListens: starts.some(({ entrypointListens }) => entrypointListens),
+    hosts: starts.flatMap(({ hosts }) => hosts),
+  };
+}
+
+/** Whether its words start a Docker daemon, whatever the image. */
+export function startsDockerd(container: ReviewedContainer): boolean {
+  const { command, args, environment } = wordsOf(container);
+  return startsIn([...command, ...args], environment).length > 0;
+}
+
+function wordsOf(container: ReviewedContainer) {
+  const environment = environmentOf(container);
+  const words = (list: string) => textsOf(container.fields[list]).map((word) => substituted(word, environment));
+  return { command: words("command"), args: words("args"), environment };
+}
+
+/** Whatever wraps it (`tini --`, `env X=1`, `sh`, `exec`), the first word that is dockerd, its entrypoint or a script counts. */
+function startsIn(words: readonly string[], environment: Environment, depth = 0): readonly DockerdCommand[] {
+  for (const [index, word] of words.entries()) {
+    const rest = words.slice(index + 1);
+    if (NAMES_ONLY.has(baseName(word)) || (word === "command" && /^-[vV]$/.test(rest[0] ?? ""))) {
+      return [];
+    }
+    if (baseName(word) === "dockerd") {
+      return [{ entrypointListens: false, hosts: hostsOf(rest) }];
+    }
+    if (baseName(word) === ENTRYPOINT) {
+      // Anything else than an option is what the entrypoint starts in its place.
+      return listens(rest) ? [{ entrypointListens: true, hosts: hostsOf(rest) }] : startsIn(rest, environment, depth);
+    }
+    const starts = (depth < DEEPEST ? scriptsIn(word, rest) : []).flatMap(({ script, parameters }) =>
+      commandsOf(script, { parameters, variable: environment }).flatMap((command) =>
+        startsIn(command, environment, depth + 1),
+      ),
+    );
+    if (starts.length > 0) {
+      return starts;
+    }
   }
-  const passed = command.length === 0 ? args : isEntrypoint(words[0]) ? words.slice(1) : undefined;
-  return { entrypointListens: passed !== undefined && listens(passed), hosts: hostsOf(words) };
+  return [];
 }
 
 /** The entrypoint's own condition for `dockerd --host=tcp://0.0.0.0:2376`, or 2375 without TLS. */
 function listens([first]: readonly string[]): boolean {
-  return first?.startsWith("-") ?? true;
+  // A variable whose value is not known may be an option, or nothing.
+  return first === undefined || /^[-$]/.test(first);
 }
 
-/** `sh -c script name parameters...`; undefined where no shell is what starts. */
-function shellOf(words: readonly string[]): { script: string; parameters: readonly string[] } | undefined {
-  if (!/^(ba|da|a)?sh$/.test(baseName(words[0]))) {
-    return undefined;
+interface Script {
+  readonly script: string;
+  readonly parameters: readonly string[];
+}
+
+/** `sh -c script name parameters...`; any other word of several words may be one, too: `eval`, `su -c`, `trap`. */
+function scriptsIn(word: string, rest: readonly string[]): readonly Script[] {
+  if (!/^(ba|da|a|k|z)?sh$/.test(baseName(word))) {
+    return /\s/.test(word) ? [{ script: word, parameters: [] }] : [];
   }
-  const flag = words.findIndex((word, index) => index > 0 && /^-[a-z]*c$/.test(word));
-  return flag < 0 ? undefined : { script: words[flag + 1] ?? "", parameters: words.slice(flag + 3) };
-}
-
-/** What a script passes to the image's entrypoint, call by call. */
-function callsIn(script: readonly string[], parameters: readonly string[]): (readonly string[])[] {
-  const calls = script.flatMap((word, index) => (isEntrypoint(word) ? [script.slice(index + 1, index + 2)] : []));
-  const itself = isEntrypoint(parameters[0]) ? [parameters.slice(1)] : [];
-  return [
-    // A word that is neither dockerd nor the script's parameters belongs to the next command.
-    ...calls.map((next) => (next[0] === "$@" || next[0] === "$*" ? parameters : next[0] === "dockerd" ? next : [])),
-    ...itself,
-  ];
+  let [at, isScript] = [0, false];
+  for (let option = rest[at]; option !== undefined && /^[-+]/.test(option); option = rest[at]) {
+    isScript ||= /^-[A-Za-z]*c/.test(option);
+    // `-o pipefail` is one option.
+    at += /^[-+][A-Za-z]*[oO]$/.test(option) ? 2 : 1;
+  }
+  const script = rest[at];
+  return isScript && script !== undefined ? [{ script, parameters: rest.slice(at + 1) }] : [];
 }
 
 function hostsOf(words: readonly string[]): string[] {
   return words.flatMap((word, index) => {
-    const match = /^(?:--host|-H)(?:=(.*))?$/.exec(word) ?? /^-H(.+)$/.exec(word);
+    const match = /^(?:--host|-D?H)(?:=([^]*))?$/.exec(word) ?? /^-D?H([^]+)$/.exec(word);
     return match === null ? [] : [match[1] ?? words[index + 1] ?? ""];
   });
 }
 
-function isEntrypoint(word: string | undefined): boolean {
-  return baseName(word) === "dockerd-entrypoint.sh";
-}
-
-function baseName(path: string | undefined): string {
-  return path?.split("/").pop() ?? "";
+function baseName(path: string): string {
+  return /\s/.test(path) ? "" : (path.split("/").pop() ?? "");
 }

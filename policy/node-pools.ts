@@ -5,6 +5,8 @@ import type { ReviewedResource } from "./rule";
 export interface ReviewedNodePool {
   /** What messages put before a field's name: empty, or `nodePools[0].`. */
   readonly path: string;
+  /** Whether it stands inside a cluster. */
+  readonly inline: boolean;
   readonly pool: Fields;
 }
 
@@ -12,10 +14,11 @@ export interface ReviewedNodePool {
 export function nodePoolsOf({ type, props }: ReviewedResource): readonly ReviewedNodePool[] {
   switch (type) {
     case "gcp:container/nodePool:NodePool":
-      return [{ path: "", pool: props }];
+      return [{ path: "", inline: false, pool: props }];
     case "gcp:container/cluster:Cluster":
       return elementsOf(props["nodePools"]).map((pool, index) => ({
         path: `nodePools[${index}].`,
+        inline: true,
         pool: fieldsOf(pool),
       }));
     default:

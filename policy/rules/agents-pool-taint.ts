@@ -1,5 +1,5 @@
-import { elementsOf, type Fields, fieldsAt, fieldsOf, textOf } from "../fields";
-import { nodePoolsOf } from "../node-pools";
+import { elementsOf, type Fields, fieldsAt, fieldsOf, has, textOf } from "../fields";
+import { nodePoolsOf, type ReviewedNodePool } from "../node-pools";
 import { type ReviewedResource, type Rule, titleOf } from "../rule";
 
 /** Nothing but builds lands on the builds' nodes. */
@@ -8,10 +8,11 @@ export const agentsPoolTaint: Rule = {
   description: "A node pool for build agents is tainted.",
   severity: "high",
   faultsOf(resource) {
-    return nodePoolsOf(resource).flatMap(({ path, pool }) =>
-      isForAgents(resource, pool) && !keepsOthersAway(pool)
+    return nodePoolsOf(resource).flatMap((reviewed) =>
+      // Names come second: at preview they are more often unknown than taints.
+      !keepsOthersAway(reviewed.pool) && isForAgents(resource, reviewed)
         ? [
-            `${titleOf(resource)}: ${path}nodeConfig.taints has no taint of effect NO_SCHEDULE or NO_EXECUTE. Whatever else ` +
+            `${titleOf(resource)}: ${reviewed.path}nodeConfig.taints has no taint of effect NO_SCHEDULE or NO_EXECUTE. Whatever else ` +
               "is scheduled there keeps the node from going away, and is one privileged container away from every build: dind " +
               "is root on its node; on shared nodes consolidation evicted running builds (agent-stack-k8s #235, ARC #1581). " +
               'Fix: taints: [{key: "buildkite", value: "agents", effect: "NO_SCHEDULE"}] and the toleration on the build pods.',
@@ -21,14 +22,46 @@ export const agentsPoolTaint: Rule = {
   },
 };
 
-/** By its component, its labels or its name. */
-function isForAgents({ urn, name }: ReviewedResource, pool: Fields): boolean {
-  const labels = fieldsAt(pool, "nodeConfig", "labels");
-  return (
-    urn.includes(":AgentNodePool$") ||
-    /buildkite/i.test(name) ||
-    Object.keys(labels).some((key) => /buildkite/i.test(key) || /buildkite/i.test(textOf(labels[key]) ?? ""))
-  );
+/** By its component, its names or its labels. The cluster's system pool, where the dispatcher runs, is none. */
+function isForAgents({ urn, name }: ReviewedResource, { inline, pool }: ReviewedNodePool): boolean {
+  // A cluster's own name says nothing about its pools.
+  const logicalName = inline ? [] : [name];
+  if (urn.includes(":AgentNodePool$") || logicalName.some(namesAgents)) {
+    return true;
+  }
+  const names = [...logicalName, ...["name", "namePrefix"].flatMap((field) => textIn(pool, field))];
+  if (names.some(namesAgents)) {
+    return true;
+  }
+  const labels = Object.entries(fieldsAt(pool, "nodeConfig", "labels"));
+  const texts = [...names, ...labels.map(([key, value]) => `${key} ${textOf(value) ?? ""}`)];
+  // The queue that a label names may well be called default.
+  return texts.some(namesBuildkite) && !texts.some((text) => namesOthers(text) && !/queue/i.test(text));
+}
+
+function namesBuildkite(text: string): boolean {
+  return /buildkite/i.test(text);
+}
+
+function namesAgents(name: string): boolean {
+  return namesBuildkite(name) && wordsOf(name).some((word) => /^agents?$/.test(word));
+}
+
+function namesOthers(text: string): boolean {
+  return wordsOf(text).some((word) => /^(system|dispatcher|default)$/.test(word));
+}
+
+/** `buildkite-system`, `buildkite_system` and `buildkiteSystem` are two words. */
+function wordsOf(text: string): string[] {
+  return text
+    .replaceAll(/([a-z])([A-Z])/g, "$1-$2")
+    .toLowerCase()
+    .split(/[^a-z]+/);
+}
+
+function textIn(fields: Fields, name: string): string[] {
+  const text = has(fields, name) ? textOf(fields[name]) : undefined;
+  return text === undefined ? [] : [text];
 }
 
 function keepsOthersAway(pool: Fields): boolean {
