@@ -7,6 +7,18 @@ import type { GitCredentials, SecretKey } from "./dind-job-template-args";
 /** As a pod calls it, and where GKE's own metadata server listens on each node: plugins differ in which one they see. */
 const METADATA_SERVER = ["169.254.169.252/32", "169.254.169.254/32"];
 
+/**
+ * On clusters with `--cluster-dns=clouddns` the kubelet makes the metadata address every pod's name server. Names only:
+ * the metadata itself is served over HTTP.
+ */
+const CLOUD_DNS = {
+  to: [{ ipBlock: { cidr: "169.254.169.254/32" } }],
+  ports: [
+    { port: 53, protocol: "UDP" },
+    { port: 53, protocol: "TCP" },
+  ],
+};
+
 /** Arguments of {@link AgentsNamespace}. */
 export interface AgentsNamespaceArgs {
   /** Name of the namespace. */
@@ -125,7 +137,7 @@ export class AgentsNamespace extends pulumi.ComponentResource {
     );
   }
 
-  /** Nobody calls a build pod; it calls whom it likes, but the metadata server only where it was allowed. */
+  /** Nobody calls a build pod; it calls whom it likes, but the metadata server only for names, or where it was allowed. */
   private createNetworkPolicy(name: string, { metadataServer = false }: AgentsNamespaceArgs): void {
     const anywhere = { cidr: "0.0.0.0/0", ...(metadataServer ? {} : { except: METADATA_SERVER }) };
     new k8s.networking.v1.NetworkPolicy(
@@ -140,6 +152,7 @@ export class AgentsNamespace extends pulumi.ComponentResource {
             // The pods of the cluster, its DNS among them, said apart: GKE's Dataplane V2 (Cilium) does not count pods
             // among the addresses of an ipBlock.
             { to: [{ ipBlock: anywhere }, { ipBlock: { cidr: "::/0" } }, { namespaceSelector: {} }] },
+            ...(metadataServer ? [] : [CLOUD_DNS]),
           ],
         },
       },

@@ -41,12 +41,33 @@ describe("AgentsNamespace", () => {
     assert.deepEqual(spec.egress[0].to.at(2), { namespaceSelector: {} });
   });
 
+  it("lets build pods ask the metadata address for names, which GKE's Cloud DNS answers there, and for nothing else", async () => {
+    const { egress } = only(
+      await registrationsOf(() => new AgentsNamespace("agents", ARGS)),
+      "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+    ).inputs["spec"] as { egress: { to: { ipBlock?: { cidr: string } }[] }[] };
+    const address = "169.254.169.254/32";
+    assert.deepEqual(
+      egress.filter(({ to }) => to.some(({ ipBlock }) => ipBlock?.cidr === address)),
+      [
+        {
+          to: [{ ipBlock: { cidr: address } }],
+          ports: [
+            { port: 53, protocol: "UDP" },
+            { port: 53, protocol: "TCP" },
+          ],
+        },
+      ],
+    );
+  });
+
   it("lets build pods call the metadata server where Workload Identity needs it", async () => {
     const spec = only(
       await registrationsOf(() => new AgentsNamespace("agents", { ...ARGS, metadataServer: true })),
       "kubernetes:networking.k8s.io/v1:NetworkPolicy",
     ).inputs["spec"] as { egress: { to: { ipBlock: { except?: string[] } }[] }[] };
     assert.equal(spec.egress[0]?.to[0]?.ipBlock.except, undefined);
+    assert.equal(spec.egress.length, 1, "the one rule holds all ports");
   });
 
   it("gives git a key that ends in a line's end, and known hosts beside it", async () => {
