@@ -50,9 +50,9 @@ export interface BuildVolume {
 
 /** A pool of addresses for user-defined Docker networks (dockerd `--default-address-pool`). */
 export interface AddressPool {
-  /** CIDR, e.g. `10.200.0.0/16`: outside the VPC's own ranges. */
+  /** IPv4 network, e.g. `10.200.0.0/16`: outside the VPC's own ranges. */
   readonly base: string;
-  /** Prefix length of each network taken from it. */
+  /** Prefix length of each network taken from it, 8 to 30 and not below that of `base`. */
   readonly size: number;
 }
 

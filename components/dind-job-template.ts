@@ -1,5 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { brokenPoolRules } from "./address-pool";
 import { type ArgumentFault, DNS_LABEL, integerWithin, QUANTITY, refuseFaults, textLike } from "./argument-rules";
 import {
   ACTIVE_DEADLINE_ANNOTATION,
@@ -103,10 +104,12 @@ function faultsOf(args: DindJobTemplateArgs): ArgumentFault[] {
     ...tagFaults(args),
     ...envFaults(args),
     ...volumeFaults(args),
-    ...(args.defaultAddressPools ?? []).flatMap(({ base, size }, index) => [
-      ...textLike(`defaultAddressPools[${index}].base`, base, /^[0-9.]+\/[0-9]{1,2}$/, "a CIDR such as 10.200.0.0/16"),
-      ...integerWithin(`defaultAddressPools[${index}].size`, size, 8, 30),
-    ]),
+    ...(args.defaultAddressPools ?? []).flatMap((pool, index) =>
+      brokenPoolRules(pool).map(({ field, rule }) => ({
+        path: `defaultAddressPools[${index}].${field}`,
+        reason: `must be ${rule}, got ${JSON.stringify(pool[field])}`,
+      })),
+    ),
     ...(args.registryMirrors ?? []).flatMap((mirror, index) =>
       textLike(
         `registryMirrors[${index}]`,

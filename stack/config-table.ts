@@ -1,8 +1,10 @@
 import { z } from "zod";
+import { brokenPoolRules } from "../components/address-pool";
 import { LABEL_KEY, LABEL_VALUE } from "../components/argument-rules";
 import { ENDPOINT_RULE, isEndpoint } from "../components/buildkite-endpoint";
 import { UUID_PATTERN } from "../components/contract";
 import { IMAGE_ENTRIES } from "../components/images";
+import { brokenMachineTypeRule, DEFAULT_MACHINE_TYPE } from "../components/machine-type";
 
 /**
  * Every key of the stack configuration, once: its type, its bounds, its meaning. config.ts reads a stack with it, the
@@ -80,7 +82,13 @@ export const QUEUE = z.strictObject({
   imagePullSecrets: z.array(z.string()).optional().meta({ description: "For pulling the pod's own images." }),
   registryMirrors: z.array(z.string()).optional().meta({ description: "Mirrors for dockerd's pulls from Docker Hub." }),
   defaultAddressPools: z
-    .array(z.strictObject({ base: z.string(), size: z.int() }))
+    .array(
+      z.strictObject({ base: z.string(), size: z.int() }).superRefine((pool, context) => {
+        for (const { field, rule } of brokenPoolRules(pool)) {
+          context.addIssue({ code: "custom", path: [field], message: `must be ${rule}` });
+        }
+      }),
+    )
     .optional()
     .meta({ description: "Address pools for user-defined Docker networks." }),
 });
@@ -130,9 +138,12 @@ export const TABLE = z.strictObject({
   }),
   machineType: z
     .string()
-    .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)+$/, "must be a Compute Engine machine type such as e2-standard-4")
+    .superRefine((machineType, context) => {
+      const rule = brokenMachineTypeRule(machineType);
+      if (rule !== undefined) context.addIssue({ code: "custom", message: `must be ${rule}` });
+    })
     .optional()
-    .meta({ description: "gke: machine type of the nodes. Default e2-standard-4." }),
+    .meta({ description: `gke: machine type of the nodes, x86. Default ${DEFAULT_MACHINE_TYPE}.` }),
   spot: z.boolean().optional().meta({ description: "gke: Spot VMs. Default false." }),
   diskSizeGb: z.int().min(20).max(65_536).optional().meta({ description: "gke: boot disk of a node. Default 100." }),
   diskType: z.enum(["pd-standard", "pd-balanced", "pd-ssd", "hyperdisk-balanced"]).optional().meta({

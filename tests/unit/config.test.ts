@@ -111,6 +111,16 @@ describe("the stack configuration", () => {
       { ...GKE, queues: '[{"key":"a","clusterId":"42F1A7DA-812D-4430-93D8-1CC7C33A6BCF"}]' },
       /^queues\[0\]\.clusterId must be a lower-case UUID, got "42F1A7DA-/,
     ],
+    [
+      "an address pool that is no network",
+      { ...GKE, queues: '[{"key":"a","defaultAddressPools":[{"base":"999.1.1.1/99","size":24}]}]' },
+      /^queues\[0\]\.defaultAddressPools\[0\]\.base must be an IPv4 network .*, got "999\.1\.1\.1\/99": set it with: pulumi config set/,
+    ],
+    [
+      "networks that are larger than their pool",
+      { ...GKE, queues: '[{"key":"a","defaultAddressPools":[{"base":"10.200.0.0/16","size":12}]}]' },
+      /^queues\[0\]\.defaultAddressPools\[0\]\.size must be a whole number from 16 to 30 .*, got 12: set it with: pulumi config set --path/,
+    ],
     ["a list that is none", { ...GKE, queues: "default" }, /^queues must be a list, got "default"/],
     ["a queue named twice", { ...GKE, queues: '[{"key":"a"},{"key":"a"}]' }, /^queues holds a twice/],
     [
@@ -154,6 +164,11 @@ describe("the stack configuration", () => {
       /^exposure load-balancer needs internal: true or tlsCertificate and tlsKey/,
     ],
     ["a machine type with a typo", { ...GKE, machineType: "E2 standard" }, /^machineType must be a Compute Engine/],
+    [
+      "a machine type whose nodes take no build",
+      { ...GKE, machineType: "t2a-standard-4" },
+      /^machineType must be an x86 machine type .* kubernetes\.io\/arch=arm64:NoSchedule.*, got "t2a-standard-4": set it with: pulumi config set machineType <value>$/,
+    ],
     ["a zone that is a region", { ...GKE, zones: '["europe-west1"]' }, /^zones\[0\] must be a zone/],
     [
       "an account id that is too short",
