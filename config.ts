@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { contradictions } from "./stack/config-contradictions";
-import { faultsOf } from "./stack/config-faults";
+import { faultsOf, isSecret, misplacedSecret } from "./stack/config-faults";
 import { SECRET_KEYS, type StackValues, TABLE } from "./stack/config-table";
 
 /** A stack's configuration, read and checked once. Secrets are Outputs that stay secret. */
@@ -30,7 +30,9 @@ export function readConfiguration(): Configuration {
   const stack = pulumi.getStack();
   const config = new pulumi.Config();
   const project = new pulumi.Config("gcp").get("project");
-  const { values, faults } = parse(ownKeys(config.name, pulumi.runtime.allConfig()), stack, project);
+  const own = ownKeys(config.name, pulumi.runtime.allConfig());
+  const encrypted = Object.keys(own).filter((key) => isConfigSecret(`${config.name}:${key}`));
+  const { values, faults } = parse(own, stack, project, encrypted);
   if (values === undefined || faults.length > 0) {
     throw new pulumi.RunError(
       `The configuration of stack ${stack} (Pulumi.${stack}.yaml) has ${faults.length === 1 ? "a fault" : `${faults.length} faults`}:\n` +
@@ -55,6 +57,11 @@ export function readConfiguration(): Configuration {
   };
 }
 
+/** Pulumi's own, missing in its declarations: whether a key is a secret, or has one anywhere inside it. */
+function isConfigSecret(key: string): boolean {
+  return (pulumi.runtime as unknown as { isConfigSecret(key: string): boolean }).isConfigSecret(key);
+}
+
 /** The keys of the project's own namespace, without it; other namespaces belong to the providers. */
 function ownKeys(project: string, all: Readonly<Record<string, string>>): Record<string, string> {
   const prefix = `${project}:`;
@@ -68,17 +75,22 @@ function ownKeys(project: string, all: Readonly<Record<string, string>>): Record
 /**
  * Checks the raw texts of a stack against the table and the rules between keys. Pure, for the tests.
  *
+ * @param encrypted the keys that the stack file holds encrypted, wholly or in part: no value of theirs is ever shown.
  * @returns the typed values, or every fault in words.
  */
 export function parse(
   raw: Readonly<Record<string, string>>,
   stack: string,
   project: string | undefined,
+  encrypted: readonly string[] = [],
 ): { values?: StackValues; faults: string[] } {
   const typed = Object.fromEntries(Object.entries(raw).map(([key, text]) => [key, fromText(key, text)]));
+  // No Outputs are made of these: they would stand in clear in the state, and in messages.
+  const misplaced = Object.keys(TABLE.shape).filter((key) => encrypted.includes(key) && !isSecret([key]));
   const result = TABLE.safeParse(typed);
-  if (!result.success) {
-    return { faults: result.error.issues.flatMap((issue) => faultsOf(issue, typed)) };
+  if (!result.success || misplaced.length > 0) {
+    const issues = (result.error?.issues ?? []).filter(({ path: [key] }) => !misplaced.includes(String(key)));
+    return { faults: [...misplaced.map(misplacedSecret), ...issues.flatMap((issue) => faultsOf(issue, typed))] };
   }
   const faults = contradictions(result.data, stack, project);
   return faults.length === 0 ? { values: result.data, faults } : { faults };

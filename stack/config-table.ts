@@ -75,7 +75,10 @@ export const QUEUE = z.strictObject({
   terminationGracePeriodSeconds: z.int().min(15).max(3600).optional().meta({
     description: "From SIGTERM to SIGKILL of a build's pod. Default 60.",
   }),
-  env: z.record(z.string(), z.string()).optional().meta({ description: "Environment of every build." }),
+  env: z
+    .record(z.string(), z.string())
+    .optional()
+    .meta({ description: "Environment of every build, in clear; secrets: `secretEnv`." }),
   secretEnv: z.record(z.string(), SECRET_KEY).optional().meta({ description: "Environment from Secrets." }),
   hooksConfigMap: z.string().optional().meta({ description: "ConfigMap whose keys are agent hooks." }),
   serviceAccountName: z.string().optional().meta({ description: "Service account of the pods (Workload Identity)." }),

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { parse } from "../../config";
+import * as pulumi from "@pulumi/pulumi";
+import { parse, readConfiguration } from "../../config";
 import { stackKeyOf } from "../../stack/dispatcher-args";
+import { registrationsOf } from "../support/mocks";
 
 const GKE = {
   target: "gke",
@@ -248,8 +250,78 @@ describe("the stack configuration", () => {
     assert.doesNotMatch(found.join(), /short-secret/);
   });
 
+  it("refuses a secret where it would end in clear in the state, and says where it belongs", () => {
+    const queues = '[{"key":"a","env":{"NPM_TOKEN":"npm-token-of-the-tests"}}]';
+    const { values, faults: found } = parse({ ...GKE, queues }, "test", "acme", ["queues", "agentToken"]);
+    assert.equal(values, undefined);
+    assert.equal(found.length, 1, found.join("\n"));
+    assert.match(
+      found[0] ?? "",
+      /^queues holds a value that was set with --secret, but .* in clear in the state: put it into a Secret of the agents' namespace and name that in the queue's secretEnv; .* --plaintext --path/,
+    );
+    assert.doesNotMatch(found.join(), /npm-token-of-the-tests/);
+  });
+
+  it("refuses a key that was set as a secret and is none", () => {
+    const found = parse({ ...GKE, zones: '["europe-west1-b"]' }, "test", "acme", ["zones"]).faults;
+    assert.equal(found.length, 1, found.join("\n"));
+    assert.match(
+      found[0] ?? "",
+      /^zones was set with --secret, but .* in clear in the state: .* --plaintext zones <value>$/,
+    );
+  });
+
+  it("shows nothing of a value that was set as a secret, whatever else is wrong with it", () => {
+    const queues = '[{"key":"a","env":{"PIN":12345678}},{"key":"hush-hush hush"}]';
+    const raw = { ...GKE, queues, maxNodes: "0", context: "hush-hush" };
+    const found = parse(raw, "test", "acme", ["queues", "context", "nowhere"]).faults;
+    assert.doesNotMatch(found.join("\n"), /12345678|hush-hush/);
+    assert.deepEqual(
+      found.map((fault) => fault.split(" ")[0]),
+      ["queues", "context", "maxNodes"],
+    );
+  });
+
+  it("says of a key that it does not know only that, secret or not", () => {
+    const found = parse({ ...GKE, maxNoods: "3" }, "test", "acme", ["maxNoods"]).faults;
+    assert.equal(found.length, 1, found.join("\n"));
+    assert.match(found[0] ?? "", /^maxNoods is not a key/);
+  });
+
   it("lists every fault at once", () => {
     assert.equal(faults({ ...GKE, maxNodes: "0", spot: "maybe", targett: "x" }).length, 3);
+  });
+});
+
+describe("the configuration as Pulumi hands it over", () => {
+  const PROJECT = "buildkite-scale-to-zero";
+
+  /** What is read where the keys `secrets` are encrypted in the stack file, wholly or in part. */
+  async function read(raw: Record<string, string>, secrets: string[]): Promise<ReturnType<typeof readConfiguration>> {
+    const full = (keys: string[]) => keys.map((key) => `${PROJECT}:${key}`);
+    const values = Object.fromEntries(Object.entries(raw).map(([key, value]) => [`${PROJECT}:${key}`, value]));
+    await registrationsOf(() => undefined);
+    pulumi.runtime.setAllConfig({ ...values, "gcp:project": "acme" }, full(secrets));
+    try {
+      return readConfiguration();
+    } finally {
+      pulumi.runtime.setAllConfig({}, []);
+    }
+  }
+
+  it("is read with its secrets as Outputs", async () => {
+    const { agentToken, maxNodes } = await read(GKE, ["agentToken", "webhookSecret"]);
+    assert.equal(maxNodes, 4);
+    assert.equal(await pulumi.isSecret(agentToken), true);
+  });
+
+  it("is refused where a secret stands inside another key", async () => {
+    const queues = '[{"key":"a","env":{"NPM_TOKEN":"npm-token-of-the-tests"}}]';
+    await assert.rejects(read({ ...GKE, queues }, ["agentToken", "webhookSecret", "queues"]), (error: Error) => {
+      assert.match(error.message, /has a fault:\n {2}- queues holds a value that was set with --secret/);
+      assert.doesNotMatch(error.message, /npm-token/);
+      return true;
+    });
   });
 });
 
