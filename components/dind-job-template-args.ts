@@ -129,8 +129,11 @@ export interface DindJobTemplateArgs {
   readonly registryMirrors?: readonly string[];
   /** Address pools for user-defined Docker networks; default: Docker's own. */
   readonly defaultAddressPools?: readonly AddressPool[];
-  /** Size limit of Docker's graph volume, e.g. `50Gi`. Default `50Gi`. */
+  /**
+   * Size limit of Docker's graph volume (images, containers, volumes), e.g. `80Gi`; the kubelet evicts a build that
+   * exceeds it. Default: the larger of `50Gi` and `resources.dind.ephemeralStorage`.
+   */
   readonly dockerGraphSizeLimit?: string;
-  /** Size limit of the builds volume. Default `20Gi`. */
+  /** The same for the builds volume (checkouts). Default: the larger of `20Gi` and `resources.agent.ephemeralStorage`. */
   readonly buildsSizeLimit?: string;
 }

@@ -5,6 +5,7 @@ import { ENDPOINT_RULE, isEndpoint } from "../components/buildkite-endpoint";
 import { UUID_PATTERN } from "../components/contract";
 import { IMAGE_ENTRIES } from "../components/images";
 import { brokenMachineTypeRule, DEFAULT_MACHINE_TYPE } from "../components/machine-type";
+import { QUANTITY, QUANTITY_RULE } from "../components/quantity";
 
 /**
  * Every key of the stack configuration, once: its type, its bounds, its meaning. config.ts reads a stack with it, the
@@ -22,10 +23,11 @@ const SECRET_KEY = z.strictObject({
   secret: z.string().meta({ description: "Name of a Secret in the agents' namespace." }),
   key: z.string().meta({ description: "Key inside it." }),
 });
+const QUANTITY_TEXT = z.string().regex(QUANTITY, `must be ${QUANTITY_RULE}`);
 const CONTAINER_RESOURCES = z.strictObject({
-  cpu: z.string().meta({ description: "CPU request." }),
-  memory: z.string().meta({ description: "Memory request and limit." }),
-  ephemeralStorage: z.string().optional().meta({ description: "Ephemeral storage request." }),
+  cpu: QUANTITY_TEXT.meta({ description: "CPU request." }),
+  memory: QUANTITY_TEXT.meta({ description: "Memory request and limit." }),
+  ephemeralStorage: QUANTITY_TEXT.optional().meta({ description: "Ephemeral storage request." }),
 });
 
 /** One queue: its routing and its template. */
@@ -94,6 +96,13 @@ export const QUEUE = z.strictObject({
     )
     .optional()
     .meta({ description: "Address pools for user-defined Docker networks." }),
+  dockerGraphSizeLimit: QUANTITY_TEXT.optional().meta({
+    description:
+      "Most disk for Docker's images, containers and volumes; a build that takes more is evicted. Default 50Gi, or dind's ephemeralStorage where that is more.",
+  }),
+  buildsSizeLimit: QUANTITY_TEXT.optional().meta({
+    description: "The same for checkouts. Default 20Gi, or the agent's ephemeralStorage where that is more.",
+  }),
 });
 
 /** The stack's keys, without the project's name in front. */

@@ -123,6 +123,19 @@ describe("the stack configuration", () => {
       { ...GKE, queues: '[{"key":"a","defaultAddressPools":[{"base":"10.200.0.0/16","size":12}]}]' },
       /^queues\[0\]\.defaultAddressPools\[0\]\.size must be a whole number from 16 to 30 .*, got 12: set it with: pulumi config set --path/,
     ],
+    [
+      "a size that is no quantity",
+      { ...GKE, queues: '[{"key":"a","dockerGraphSizeLimit":"80 GB"}]' },
+      /^queues\[0\]\.dockerGraphSizeLimit must be a Kubernetes quantity .*, got "80 GB": set it with: pulumi config set --path/,
+    ],
+    [
+      "memory that is no quantity",
+      {
+        ...GKE,
+        queues: '[{"key":"a","resources":{"agent":{"cpu":"1","memory":"lots"},"dind":{"cpu":"1","memory":"1Gi"}}}]',
+      },
+      /^queues\[0\]\.resources\.agent\.memory must be a Kubernetes quantity .*, got "lots"/,
+    ],
     ["a list that is none", { ...GKE, queues: "default" }, /^queues must be a list, got "default"/],
     ["a queue named twice", { ...GKE, queues: '[{"key":"a"},{"key":"a"}]' }, /^queues holds a twice/],
     [
@@ -225,6 +238,11 @@ describe("the stack configuration", () => {
       assert.match(found[0] ?? "", message);
     });
   }
+
+  it("takes the sizes of a queue's volumes", () => {
+    const queues = '[{"key":"a","dockerGraphSizeLimit":"80Gi","buildsSizeLimit":"30Gi"}]';
+    assert.deepEqual(faults({ ...GKE, queues }), []);
+  });
 
   it("takes a Buildkite cluster by its UUID", () => {
     const queues = '[{"key":"a","clusterId":"42f1a7da-812d-4430-93d8-1cc7c33a6bcf"}]';

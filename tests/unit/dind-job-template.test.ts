@@ -106,6 +106,12 @@ describe("DindJobTemplate", () => {
       { resources: { ...ARGS.resources, dind: { cpu: "1", memory: "lots" } } },
       /resources\.dind\.memory must be a Kubernetes quantity/,
     ],
+    ["a graph without a limit", { dockerGraphSizeLimit: "none" }, /dockerGraphSizeLimit must be a Kubernetes quantity/],
+    [
+      "a checkout in words",
+      { buildsSizeLimit: "20 GB" },
+      /buildsSizeLimit must be a Kubernetes quantity .*, got "20 GB"/,
+    ],
     [
       "a volume under a taken name",
       { volumes: [{ volume: { name: "builds", emptyDir: {} }, mountPath: "/x" }] },
