@@ -19,6 +19,9 @@ const CLOUD_DNS = {
   ],
 };
 
+/** `jobQuota` where none is set. */
+export const DEFAULT_JOB_QUOTA = 5_000;
+
 /** The most that `jobQuota` may be. */
 const MOST_JOBS = 100_000;
 
@@ -106,7 +109,7 @@ export class AgentsNamespace extends pulumi.ComponentResource {
       `${name}-quota`,
       {
         metadata: { namespace: this.namespace },
-        spec: { hard: { "count/jobs.batch": String(args.jobQuota ?? 5_000) } },
+        spec: { hard: { "count/jobs.batch": String(args.jobQuota ?? DEFAULT_JOB_QUOTA) } },
       },
       { parent: this },
     );
@@ -191,7 +194,7 @@ export class AgentsNamespace extends pulumi.ComponentResource {
 function faultsOf(args: AgentsNamespaceArgs): ArgumentFault[] {
   return [
     ...textLike("namespace", args.namespace, DNS_LABEL, "a DNS label: 1 to 63 lower-case letters, digits and dashes"),
-    ...integerWithin("jobQuota", args.jobQuota ?? 5_000, 10, MOST_JOBS),
+    ...integerWithin("jobQuota", args.jobQuota ?? DEFAULT_JOB_QUOTA, 10, MOST_JOBS),
     ...(args.gitHttpsCredentials !== undefined && args.gitSshKey !== undefined
       ? [{ path: "gitSshKey", reason: "must be unset when gitHttpsCredentials is set: git uses one of them" }]
       : []),

@@ -11,6 +11,7 @@ import { createJobTokens, createJobTokensService } from "./job-tokens-resources"
 import { knownTemplateBindingSpec, knownTemplatePolicySpec } from "./job-policy";
 import { loadBalancerAddress, urlOf } from "./load-balancer-address";
 import { createTemplateWatch } from "./template-watch";
+import { createTlsSecret } from "./tls-secret";
 import type { Exposure, WebhookDispatcherArgs } from "./webhook-dispatcher-args";
 import { webhookDispatcherFaults } from "./webhook-dispatcher-faults";
 import { ingressArgs, serviceArgs, WEBHOOK_PATH } from "./webhook-service";
@@ -201,7 +202,7 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
           settingsConfigMap: settings.metadata.name,
           webhookSecret: webhookSecret.metadata.name,
           agentTokenSecret: this.createAgentTokenSecret(name, args),
-          tlsSecret: this.createTlsSecret(name, exposure),
+          tlsSecret: createTlsSecret({ name, parent: this, namespace: this.namespace }, exposure),
           jobTokensTlsSecret: this.createJobTokens(name, args, serviceAccount),
           scrapeAnnotations: args.scrapeAnnotations ?? false,
         }),
@@ -242,22 +243,6 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
       serviceAccountName: serviceAccount.metadata.name,
       agentToken: buildkite.agentToken,
     });
-  }
-
-  private createTlsSecret(name: string, exposure: Exposure): pulumi.Output<string> | undefined {
-    if (exposure.type !== "load-balancer" || exposure.tls === undefined) {
-      return undefined;
-    }
-    const secret = new k8s.core.v1.Secret(
-      `${name}-tls`,
-      {
-        metadata: { name: "buildkite-webhook-tls", namespace: this.namespace },
-        type: "kubernetes.io/tls",
-        stringData: pulumi.secret({ "tls.crt": exposure.tls.certificate, "tls.key": exposure.tls.key }),
-      },
-      { parent: this },
-    );
-    return secret.metadata.name;
   }
 
   private createConfigMap(name: string, data: Record<string, string>): k8s.core.v1.ConfigMap {

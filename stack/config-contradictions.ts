@@ -1,3 +1,5 @@
+import { DEFAULT_JOB_QUOTA } from "../components/agents-namespace";
+import { tlsPairFault } from "../components/tls-pair";
 import { setCommand } from "./config-faults";
 import type { StackValues } from "./config-table";
 
@@ -89,6 +91,7 @@ export function contradictions(values: StackValues, stack: string, project: stri
       "exposure load-balancer needs internal: true or tlsCertificate and tlsKey: webhooks carry build environment and would cross the internet in clear",
     );
   }
+  faults.push(...tlsFaults(values), ...quotaFaults(values));
   if (values.gitHttpsCredentials !== undefined && values.gitSshKey !== undefined) {
     faults.push("gitHttpsCredentials and gitSshKey are both set: git uses one of them, remove the other");
   }
@@ -119,4 +122,26 @@ export function contradictions(values: StackValues, stack: string, project: stri
     faults.push("queues holds more than one with default: true: a job without a queue can go to one only");
   }
   return faults;
+}
+
+function tlsFaults({ tlsCertificate, tlsKey }: StackValues): string[] {
+  const fault = tlsCertificate === undefined || tlsKey === undefined ? undefined : tlsPairFault(tlsCertificate, tlsKey);
+  return fault === undefined
+    ? []
+    : [
+        `${fault.field === "key" ? "tlsKey" : "tlsCertificate"} ${fault.reason}: set both again, with: ` +
+          "pulumi config set tlsCertificate < tls.crt and pulumi config set --secret tlsKey < tls.key",
+      ];
+}
+
+/** With webhookOnly the quota is the only limit there is, and so any number is right. */
+function quotaFaults({ webhookOnly, jobQuota, maxNodes, jobsPerNode = 1 }: StackValues): string[] {
+  const most = maxNodes * jobsPerNode;
+  return webhookOnly === true || (jobQuota ?? DEFAULT_JOB_QUOTA) >= most
+    ? []
+    : [
+        `jobQuota is ${jobQuota ?? `${DEFAULT_JOB_QUOTA} (the default)`}, but maxNodes ${maxNodes} × jobsPerNode ${jobsPerNode} allow ${most} Jobs at one time: ` +
+          "builds would be held at the quota instead of waiting at Buildkite; " +
+          `set jobQuota to ${most} or more, for finished Jobs count, too, or lower maxNodes or jobsPerNode`,
+      ];
 }

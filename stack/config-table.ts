@@ -191,7 +191,7 @@ export const TABLE = z.strictObject({
   tlsCertificate: z.string().optional().meta({
     description: "load-balancer: PEM of the certificate for HTTPS, with its chain.",
   }),
-  tlsKey: z.string().optional().meta({ description: "load-balancer: PEM of its key. Secret." }),
+  tlsKey: z.string().optional().meta({ description: "load-balancer: PEM of its key, without a passphrase. Secret." }),
 
   gitHttpsCredentials: z.string().optional().meta({ description: "Lines `https://user:token@host` for git. Secret." }),
   gitSshKey: z.string().optional().meta({ description: "Private SSH key for git. Secret." }),
@@ -206,7 +206,8 @@ export const TABLE = z.strictObject({
     .optional()
     .meta({ description: `Stock Node image that runs the dispatcher. Default ${IMAGE_ENTRIES.node.tag}.` }),
   jobQuota: z.int().min(10).max(100_000).optional().meta({
-    description: "The most Jobs there may be, finished ones included: a circuit breaker. Default 5000.",
+    description:
+      "The most Jobs there may be, finished ones included: a circuit breaker, at least `maxNodes` × `jobsPerNode`. Default 5000.",
   }),
   monitoring: z.boolean().optional().meta({
     description: "Alert rules and a dashboard as ConfigMaps, and scrape annotations on the dispatcher. Default false.",

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
+import { jobTokensCertificate } from "../../components/job-tokens-certificate";
 import { parse, readConfiguration } from "../../config";
 import { stackKeyOf } from "../../stack/dispatcher-args";
 import { registrationsOf } from "../support/mocks";
@@ -20,6 +21,9 @@ const LOCAL = {
   agentToken: "an-agent-token",
   webhookSecret: "a-webhook-secret-of-the-tests",
 };
+
+const TLS = jobTokensCertificate("one", "builds.example.com");
+const OTHER_TLS = jobTokensCertificate("other", "builds.example.com");
 
 function faults(raw: Record<string, string | undefined>, project: string | undefined = "acme"): string[] {
   const set = Object.entries(raw).filter((entry): entry is [string, string] => entry[1] !== undefined);
@@ -196,6 +200,26 @@ describe("the stack configuration", () => {
       /^tlsCertificate and tlsKey belong together/,
     ],
     [
+      "a certificate with another one's key",
+      { ...GKE, exposure: "load-balancer", tlsCertificate: TLS.certificate, tlsKey: OTHER_TLS.key },
+      /^tlsKey must be the key of the certificate that stands first in .*: set both again, with: pulumi config set tlsCertificate < tls\.crt and pulumi config set --secret tlsKey < tls\.key$/,
+    ],
+    [
+      "a certificate that is none",
+      { ...GKE, exposure: "load-balancer", tlsCertificate: "pem", tlsKey: OTHER_TLS.key },
+      /^tlsCertificate must be a PEM certificate with its chain/,
+    ],
+    [
+      "a quota below what may run, which would hold Jobs up instead of jobs at Buildkite",
+      { ...GKE, maxNodes: "600", jobsPerNode: "10" },
+      /^jobQuota is 5000 \(the default\), but maxNodes 600 × jobsPerNode 10 allow 6000 Jobs at one time: .* set jobQuota to 6000 or more, .* or lower maxNodes or jobsPerNode$/,
+    ],
+    [
+      "a small quota of one's own",
+      { ...GKE, maxNodes: "20", jobQuota: "19" },
+      /^jobQuota is 19, but maxNodes 20 × jobsPerNode 1 allow 20 Jobs at one time/,
+    ],
+    [
       "two kinds of git credentials",
       { ...GKE, gitSshKey: "k", gitHttpsCredentials: "c" },
       /^gitHttpsCredentials and gitSshKey are both set/,
@@ -238,6 +262,18 @@ describe("the stack configuration", () => {
       assert.match(found[0] ?? "", message);
     });
   }
+
+  it("takes a certificate with its own key", () => {
+    const tls = { tlsCertificate: TLS.certificate, tlsKey: TLS.key };
+    assert.deepEqual(faults({ ...GKE, exposure: "load-balancer", ...tls }), []);
+  });
+
+  it("takes a quota that holds what may run, and any where nothing limits the Jobs but the quota", () => {
+    assert.deepEqual(faults({ ...GKE, maxNodes: "20", jobQuota: "20" }), []);
+    assert.deepEqual(faults({ ...GKE, maxNodes: "500", jobsPerNode: "10" }), []);
+    const only = { exposure: "load-balancer", internal: "true", webhookOnly: "true" };
+    assert.deepEqual(faults({ ...GKE, ...only, maxNodes: "20", jobQuota: "10" }), []);
+  });
 
   it("takes the sizes of a queue's volumes", () => {
     const queues = '[{"key":"a","dockerGraphSizeLimit":"80Gi","buildsSizeLimit":"30Gi"}]';
