@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
-import { faultsOf, setCommand } from "./stack/config-faults";
+import { contradictions } from "./stack/config-contradictions";
+import { faultsOf, isSecret, misplacedSecret } from "./stack/config-faults";
 import { SECRET_KEYS, type StackValues, TABLE } from "./stack/config-table";
 
 /** A stack's configuration, read and checked once. Secrets are Outputs that stay secret. */
@@ -29,7 +30,9 @@ export function readConfiguration(): Configuration {
   const stack = pulumi.getStack();
   const config = new pulumi.Config();
   const project = new pulumi.Config("gcp").get("project");
-  const { values, faults } = parse(ownKeys(config.name, pulumi.runtime.allConfig()), stack, project);
+  const own = ownKeys(config.name, pulumi.runtime.allConfig());
+  const encrypted = Object.keys(own).filter((key) => isConfigSecret(`${config.name}:${key}`));
+  const { values, faults } = parse(own, stack, project, encrypted);
   if (values === undefined || faults.length > 0) {
     throw new pulumi.RunError(
       `The configuration of stack ${stack} (Pulumi.${stack}.yaml) has ${faults.length === 1 ? "a fault" : `${faults.length} faults`}:\n` +
@@ -54,6 +57,11 @@ export function readConfiguration(): Configuration {
   };
 }
 
+/** Pulumi's own, missing in its declarations: whether a key is a secret, or has one anywhere inside it. */
+function isConfigSecret(key: string): boolean {
+  return (pulumi.runtime as unknown as { isConfigSecret(key: string): boolean }).isConfigSecret(key);
+}
+
 /** The keys of the project's own namespace, without it; other namespaces belong to the providers. */
 function ownKeys(project: string, all: Readonly<Record<string, string>>): Record<string, string> {
   const prefix = `${project}:`;
@@ -67,17 +75,22 @@ function ownKeys(project: string, all: Readonly<Record<string, string>>): Record
 /**
  * Checks the raw texts of a stack against the table and the rules between keys. Pure, for the tests.
  *
+ * @param encrypted the keys that the stack file holds encrypted, wholly or in part: no value of theirs is ever shown.
  * @returns the typed values, or every fault in words.
  */
 export function parse(
   raw: Readonly<Record<string, string>>,
   stack: string,
   project: string | undefined,
+  encrypted: readonly string[] = [],
 ): { values?: StackValues; faults: string[] } {
   const typed = Object.fromEntries(Object.entries(raw).map(([key, text]) => [key, fromText(key, text)]));
+  // No Outputs are made of these: they would stand in clear in the state, and in messages.
+  const misplaced = Object.keys(TABLE.shape).filter((key) => encrypted.includes(key) && !isSecret([key]));
   const result = TABLE.safeParse(typed);
-  if (!result.success) {
-    return { faults: result.error.issues.flatMap((issue) => faultsOf(issue, typed)) };
+  if (!result.success || misplaced.length > 0) {
+    const issues = (result.error?.issues ?? []).filter(({ path: [key] }) => !misplaced.includes(String(key)));
+    return { faults: [...misplaced.map(misplacedSecret), ...issues.flatMap((issue) => faultsOf(issue, typed))] };
   }
   const faults = contradictions(result.data, stack, project);
   return faults.length === 0 ? { values: result.data, faults } : { faults };
@@ -95,123 +108,3 @@ function fromText(key: string, text: string): unknown {
     return text;
   }
 }
-
-/** Rules between keys: each says both sides of the conflict. */
-function contradictions(values: StackValues, stack: string, project: string | undefined): string[] {
-  const exposure = values.exposure ?? "none";
-  const queues = values.queues ?? [];
-  const set = (keys: (keyof StackValues)[]) => keys.filter((key) => values[key] !== undefined);
-  const faults: string[] = [];
-  const only = (keys: (keyof StackValues)[], condition: boolean, needs: string, now: string) => {
-    for (const key of set(keys)) {
-      if (!condition) {
-        faults.push(`${key} is for ${needs}, but ${now}: remove ${key} or change the other`);
-      }
-    }
-  };
-  only(GKE_KEYS, values.target === "gke", "target gke", `target is ${values.target}`);
-  only(LOCAL_KEYS, values.target === "local", "target local", `target is ${values.target}`);
-  only(
-    ["jobsPerNode", "reconcileSeconds", "buildkiteEndpoint", "jobAcquisitionTokens"],
-    values.webhookOnly !== true,
-    "a dispatcher that asks Buildkite",
-    "webhookOnly is true",
-  );
-  if (values.webhookOnly === true && exposure === "none" && values.target === "gke") {
-    faults.push(
-      "webhookOnly needs webhooks, but exposure is none, so that none arrives: set exposure, or set webhookOnly to false",
-    );
-  }
-  only(
-    ["monitoringNamespace", "alertRulesLabels", "dashboardLabels"],
-    values.monitoring === true,
-    "monitoring true",
-    `monitoring is ${values.monitoring ?? false}`,
-  );
-  only(["host"], exposure === "ingress", "exposure ingress", `exposure is ${exposure}`);
-  only(
-    ["internal", "tlsCertificate", "tlsKey"],
-    exposure === "load-balancer",
-    "exposure load-balancer",
-    `exposure is ${exposure}`,
-  );
-  if (values.target === "gke") {
-    if (project === undefined) {
-      faults.push(
-        "gcp:project is missing: target gke needs it; set it with: pulumi config set gcp:project <project id>",
-      );
-    }
-    const named = values.clusterName !== undefined && values.clusterLocation !== undefined;
-    if (values.clusterStack !== undefined && set(["clusterName", "clusterLocation"]).length > 0) {
-      faults.push("clusterStack and clusterName/clusterLocation are both set: keep one of the two ways");
-    } else if (values.clusterStack === undefined && !named) {
-      faults.push("clusterName and clusterLocation (or clusterStack) are missing: set both with pulumi config set");
-    }
-  } else {
-    for (const key of LOCAL_REQUIRED.filter((name) => values[name] === undefined)) {
-      faults.push(`${key} is missing: target local needs it; ${setCommand([key])}`);
-    }
-    if (values.context?.startsWith("gke_") === true && values.allowGkeContext !== true) {
-      faults.push(
-        `context must not be a GKE cluster's with target local, got ${JSON.stringify(values.context)}: use target gke, or set allowGkeContext to true`,
-      );
-    }
-    if (exposure === "ingress") {
-      faults.push("exposure ingress needs target gke (it reserves a Google address), but target is local");
-    }
-  }
-  if (exposure === "ingress" && values.host === undefined) {
-    faults.push("host is missing: exposure ingress needs the DNS name that Buildkite calls");
-  }
-  if ((values.tlsCertificate === undefined) !== (values.tlsKey === undefined)) {
-    faults.push("tlsCertificate and tlsKey belong together: set both, the key with pulumi config set --secret tlsKey");
-  } else if (exposure === "load-balancer" && values.internal !== true && values.tlsKey === undefined) {
-    faults.push(
-      "exposure load-balancer needs internal: true or tlsCertificate and tlsKey: webhooks carry build environment and would cross the internet in clear",
-    );
-  }
-  if (values.gitHttpsCredentials !== undefined && values.gitSshKey !== undefined) {
-    faults.push("gitHttpsCredentials and gitSshKey are both set: git uses one of them, remove the other");
-  }
-  const dispatcher = values.dispatcherNamespace ?? `buildkite-${stack}-dispatcher`;
-  const agents = values.agentsNamespace ?? `buildkite-${stack}-agents`;
-  if (values.monitoringNamespace === agents) {
-    faults.push(
-      `monitoringNamespace and agentsNamespace are both ${agents}: nothing but builds is there, choose where the sidecars look`,
-    );
-  }
-  if (dispatcher === agents) {
-    faults.push(
-      `dispatcherNamespace and agentsNamespace are both ${dispatcher}: build pods are privileged, keep them apart`,
-    );
-  }
-  for (const { key } of queues.filter(
-    ({ agentMode }) => values.jobAcquisitionTokens === true && agentMode === "queue",
-  )) {
-    faults.push(
-      `jobAcquisitionTokens gives each pod a token for one job, but queue ${key} has agentMode queue: set its agentMode to acquire, or jobAcquisitionTokens to false`,
-    );
-  }
-  const keys = queues.map(({ key }) => key);
-  for (const key of new Set(keys.filter((name, index) => keys.indexOf(name) !== index))) {
-    faults.push(`queues holds ${key} twice: one entry for each queue`);
-  }
-  if (queues.filter((queue) => queue.default === true).length > 1) {
-    faults.push("queues holds more than one with default: true: a job without a queue can go to one only");
-  }
-  return faults;
-}
-
-const GKE_KEYS: (keyof StackValues)[] = [
-  "clusterName",
-  "clusterLocation",
-  "clusterStack",
-  "machineType",
-  "spot",
-  "diskSizeGb",
-  "diskType",
-  "zones",
-  "nodeServiceAccountId",
-];
-const LOCAL_KEYS: (keyof StackValues)[] = ["kubeconfig", "context", "allowGkeContext"];
-const LOCAL_REQUIRED: (keyof StackValues)[] = ["kubeconfig", "context"];

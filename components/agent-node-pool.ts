@@ -2,6 +2,7 @@ import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { type ArgumentFault, integerWithin, LABEL_KEY, LABEL_VALUE, refuseFaults, textLike } from "./argument-rules";
 import { POOL_LABEL, PROJECT } from "./contract";
+import { brokenMachineTypeRule, DEFAULT_MACHINE_TYPE } from "./machine-type";
 import { PODS_PER_NODE } from "./pods-per-node";
 import { labelValue } from "./stamp";
 
@@ -30,7 +31,10 @@ export interface AgentNodePoolArgs {
   readonly project: pulumi.Input<string>;
   /** The most nodes the pool ever has, over all zones together: 1 to 1000. The one hard bound on cost. */
   readonly maxNodes: number;
-  /** Compute Engine machine type. Default `e2-standard-4`. */
+  /**
+   * Compute Engine machine type. Default `e2-standard-4`. Arm types (T2A, C4A, N4A, A4X) are refused: GKE taints their
+   * nodes by itself (GKE, "Prepare an Arm workload"), and the images are pinned for linux/amd64.
+   */
   readonly machineType?: string;
   /** Spot VMs: far cheaper, and gone with 30 s notice. Default false. */
   readonly spot?: boolean;
@@ -156,7 +160,7 @@ function createPool(
       maxPodsPerNode: PODS_PER_NODE,
       management: { autoRepair: true, autoUpgrade: true },
       nodeConfig: {
-        machineType: args.machineType ?? "e2-standard-4",
+        machineType: args.machineType ?? DEFAULT_MACHINE_TYPE,
         diskSizeGb: args.diskSizeGb ?? 100,
         diskType: args.diskType ?? "pd-balanced",
         imageType: "COS_CONTAINERD",
@@ -182,12 +186,7 @@ function faultsOf(name: string, args: AgentNodePoolArgs, serviceAccountId: strin
   return [
     ...textLike("name", name, /^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$/, "1 to 40 lower-case letters, digits and dashes"),
     ...integerWithin("maxNodes", args.maxNodes, 1, 1000),
-    ...textLike(
-      "machineType",
-      args.machineType ?? "e2-standard-4",
-      /^[a-z][a-z0-9]*(-[a-z0-9]+)+$/,
-      "a Compute Engine machine type such as e2-standard-4",
-    ),
+    ...machineTypeFaults(args.machineType ?? DEFAULT_MACHINE_TYPE),
     ...integerWithin("diskSizeGb", args.diskSizeGb ?? 100, 20, 65536),
     ...(args.zones ?? []).flatMap((zone, index) =>
       textLike(`zones[${index}]`, zone, /^[a-z]+-[a-z]+[0-9]+-[a-z]$/, "a zone such as europe-west1-b"),
@@ -215,6 +214,13 @@ function faultsOf(name: string, args: AgentNodePoolArgs, serviceAccountId: strin
       "6 to 30 lower-case letters, digits and dashes, starting with a letter (Google Cloud IAM); set it when the name made of component and stack does not fit",
     ),
   ];
+}
+
+function machineTypeFaults(machineType: string): ArgumentFault[] {
+  const rule = brokenMachineTypeRule(machineType);
+  return rule === undefined
+    ? []
+    : [{ path: "machineType", reason: `must be ${rule}, got ${JSON.stringify(machineType)}` }];
 }
 
 function reserved(path: string, key: string): ArgumentFault[] {

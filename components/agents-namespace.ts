@@ -7,6 +7,30 @@ import type { GitCredentials, SecretKey } from "./dind-job-template-args";
 /** As a pod calls it, and where GKE's own metadata server listens on each node: plugins differ in which one they see. */
 const METADATA_SERVER = ["169.254.169.252/32", "169.254.169.254/32"];
 
+/**
+ * On clusters with `--cluster-dns=clouddns` the kubelet makes the metadata address every pod's name server. Names only:
+ * the metadata itself is served over HTTP.
+ */
+const CLOUD_DNS = {
+  to: [{ ipBlock: { cidr: "169.254.169.254/32" } }],
+  ports: [
+    { port: 53, protocol: "UDP" },
+    { port: 53, protocol: "TCP" },
+  ],
+};
+
+/** `jobQuota` where none is set. */
+export const DEFAULT_JOB_QUOTA = 5_000;
+
+/** The most that `jobQuota` may be. */
+const MOST_JOBS = 100_000;
+
+/**
+ * More pods than there can be. A count, because a percentage and `maxUnavailable` need a controller with a scale
+ * subresource, which a Job is not (Kubernetes, "Specifying a Disruption Budget for your Application", arbitrary workloads).
+ */
+const NEVER_AVAILABLE = 10 * MOST_JOBS;
+
 /** Arguments of {@link AgentsNamespace}. */
 export interface AgentsNamespaceArgs {
   /** Name of the namespace. */
@@ -31,7 +55,7 @@ export interface AgentsNamespaceArgs {
 }
 
 /**
- * Where builds run: a namespace for privileged pods that holds nothing but what build pods refer to.
+ * Where builds run: a namespace for privileged pods that holds nothing but what build pods refer to and what guards them.
  *
  * Everything a stamped pod refers to has a fixed name and is updated in place: a pod may wait an hour for its node, and
  * a Secret that was replaced under another name in the meantime would strand it.
@@ -80,11 +104,12 @@ export class AgentsNamespace extends pulumi.ComponentResource {
       { parent: this },
     );
     this.createNetworkPolicy(name, args);
+    this.createDisruptionBudget(name);
     new k8s.core.v1.ResourceQuota(
       `${name}-quota`,
       {
         metadata: { namespace: this.namespace },
-        spec: { hard: { "count/jobs.batch": String(args.jobQuota ?? 5_000) } },
+        spec: { hard: { "count/jobs.batch": String(args.jobQuota ?? DEFAULT_JOB_QUOTA) } },
       },
       { parent: this },
     );
@@ -125,7 +150,24 @@ export class AgentsNamespace extends pulumi.ComponentResource {
     );
   }
 
-  /** Nobody calls a build pod; it calls whom it likes, but the metadata server only where it was allowed. */
+  /**
+   * Keeps every drain from running builds: GKE's automatic node upgrades honour a budget for up to an hour, whereas
+   * `safe-to-evict` holds back the autoscaler only. Pending pods are evicted regardless: their Jobs are made anew. The
+   * default `unhealthyPodEvictionPolicy` is the right one: with a budget that is never met it keeps pods that run without
+   * being Ready, too, whereas AlwaysAllow would give those away.
+   */
+  private createDisruptionBudget(name: string): void {
+    new k8s.policy.v1.PodDisruptionBudget(
+      `${name}-disruption-budget`,
+      {
+        metadata: { namespace: this.namespace },
+        spec: { minAvailable: NEVER_AVAILABLE, selector: { matchLabels: { [MANAGED_BY_LABEL]: PROJECT } } },
+      },
+      { parent: this },
+    );
+  }
+
+  /** Nobody calls a build pod; it calls whom it likes, but the metadata server only for names, or where it was allowed. */
   private createNetworkPolicy(name: string, { metadataServer = false }: AgentsNamespaceArgs): void {
     const anywhere = { cidr: "0.0.0.0/0", ...(metadataServer ? {} : { except: METADATA_SERVER }) };
     new k8s.networking.v1.NetworkPolicy(
@@ -140,6 +182,7 @@ export class AgentsNamespace extends pulumi.ComponentResource {
             // The pods of the cluster, its DNS among them, said apart: GKE's Dataplane V2 (Cilium) does not count pods
             // among the addresses of an ipBlock.
             { to: [{ ipBlock: anywhere }, { ipBlock: { cidr: "::/0" } }, { namespaceSelector: {} }] },
+            ...(metadataServer ? [] : [CLOUD_DNS]),
           ],
         },
       },
@@ -151,7 +194,7 @@ export class AgentsNamespace extends pulumi.ComponentResource {
 function faultsOf(args: AgentsNamespaceArgs): ArgumentFault[] {
   return [
     ...textLike("namespace", args.namespace, DNS_LABEL, "a DNS label: 1 to 63 lower-case letters, digits and dashes"),
-    ...integerWithin("jobQuota", args.jobQuota ?? 5_000, 10, 100_000),
+    ...integerWithin("jobQuota", args.jobQuota ?? DEFAULT_JOB_QUOTA, 10, MOST_JOBS),
     ...(args.gitHttpsCredentials !== undefined && args.gitSshKey !== undefined
       ? [{ path: "gitSshKey", reason: "must be unset when gitHttpsCredentials is set: git uses one of them" }]
       : []),

@@ -50,9 +50,9 @@ export interface BuildVolume {
 
 /** A pool of addresses for user-defined Docker networks (dockerd `--default-address-pool`). */
 export interface AddressPool {
-  /** CIDR, e.g. `10.200.0.0/16`: outside the VPC's own ranges. */
+  /** IPv4 network, e.g. `10.200.0.0/16`: outside the VPC's own ranges. */
   readonly base: string;
-  /** Prefix length of each network taken from it. */
+  /** Prefix length of each network taken from it, 8 to 30 and not below that of `base`. */
   readonly size: number;
 }
 
@@ -129,8 +129,11 @@ export interface DindJobTemplateArgs {
   readonly registryMirrors?: readonly string[];
   /** Address pools for user-defined Docker networks; default: Docker's own. */
   readonly defaultAddressPools?: readonly AddressPool[];
-  /** Size limit of Docker's graph volume, e.g. `50Gi`. Default `50Gi`. */
+  /**
+   * Size limit of Docker's graph volume (images, containers, volumes), e.g. `80Gi`; the kubelet evicts a build that
+   * exceeds it. Default: the larger of `50Gi` and `resources.dind.ephemeralStorage`.
+   */
   readonly dockerGraphSizeLimit?: string;
-  /** Size limit of the builds volume. Default `20Gi`. */
+  /** The same for the builds volume (checkouts). Default: the larger of `20Gi` and `resources.agent.ephemeralStorage`. */
   readonly buildsSizeLimit?: string;
 }

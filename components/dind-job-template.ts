@@ -1,6 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { type ArgumentFault, DNS_LABEL, integerWithin, QUANTITY, refuseFaults, textLike } from "./argument-rules";
+import { brokenPoolRules } from "./address-pool";
+import { type ArgumentFault, DNS_LABEL, integerWithin, refuseFaults, textLike } from "./argument-rules";
 import {
   ACTIVE_DEADLINE_ANNOTATION,
   MANAGED_BY_LABEL,
@@ -13,6 +14,7 @@ import type { ContainerResources, DindJobTemplateArgs } from "./dind-job-templat
 import { JOB_TOKEN_ENV, JOB_TOKEN_VOLUMES } from "./job-token-pod";
 import { templateBindingSpec, templatePolicySpec } from "./job-policy";
 import { buildPodSpec, gitEnv, RESERVED_ENV } from "./pod-spec";
+import { QUANTITY, QUANTITY_RULE } from "./quantity";
 
 /**
  * What a build's pod is: agent and docker:dind, held as a core/v1 PodTemplate that the dispatcher stamps Jobs from, and
@@ -99,14 +101,18 @@ function faultsOf(args: DindJobTemplateArgs): ArgumentFault[] {
     ...integerWithin("terminationGracePeriodSeconds", grace, 15, 3_600),
     ...resourceFaults("resources.agent", args.resources.agent),
     ...resourceFaults("resources.dind", args.resources.dind),
+    ...quantityFaults("dockerGraphSizeLimit", args.dockerGraphSizeLimit),
+    ...quantityFaults("buildsSizeLimit", args.buildsSizeLimit),
     ...tokenFaults(args),
     ...tagFaults(args),
     ...envFaults(args),
     ...volumeFaults(args),
-    ...(args.defaultAddressPools ?? []).flatMap(({ base, size }, index) => [
-      ...textLike(`defaultAddressPools[${index}].base`, base, /^[0-9.]+\/[0-9]{1,2}$/, "a CIDR such as 10.200.0.0/16"),
-      ...integerWithin(`defaultAddressPools[${index}].size`, size, 8, 30),
-    ]),
+    ...(args.defaultAddressPools ?? []).flatMap((pool, index) =>
+      brokenPoolRules(pool).map(({ field, rule }) => ({
+        path: `defaultAddressPools[${index}].${field}`,
+        reason: `must be ${rule}, got ${JSON.stringify(pool[field])}`,
+      })),
+    ),
     ...(args.registryMirrors ?? []).flatMap((mirror, index) =>
       textLike(
         `registryMirrors[${index}]`,
@@ -145,14 +151,15 @@ function tokenFaults({ agentToken, jobAcquisitionTokens, agentMode }: DindJobTem
 
 function resourceFaults(path: string, resources: ContainerResources): ArgumentFault[] {
   const { cpu, memory, ephemeralStorage } = resources;
-  const quantity = "a Kubernetes quantity such as 500m or 4Gi";
   return [
-    ...textLike(`${path}.cpu`, cpu, QUANTITY, quantity),
-    ...textLike(`${path}.memory`, memory, QUANTITY, quantity),
-    ...(ephemeralStorage === undefined
-      ? []
-      : textLike(`${path}.ephemeralStorage`, ephemeralStorage, QUANTITY, quantity)),
+    ...quantityFaults(`${path}.cpu`, cpu),
+    ...quantityFaults(`${path}.memory`, memory),
+    ...quantityFaults(`${path}.ephemeralStorage`, ephemeralStorage),
   ];
+}
+
+function quantityFaults(path: string, quantity: string | undefined): ArgumentFault[] {
+  return quantity === undefined ? [] : textLike(path, quantity, QUANTITY, QUANTITY_RULE);
 }
 
 function tagFaults(args: DindJobTemplateArgs): ArgumentFault[] {

@@ -3,6 +3,7 @@ import { AGENT_CONTAINER, DIND_CONTAINER, JOB_UUID } from "./contract";
 import type { ContainerResources, DindJobTemplateArgs, GitCredentials } from "./dind-job-template-args";
 import { IMAGES } from "./images";
 import { JOB_TOKEN_ENV, JOB_TOKEN_MOUNT, jobTokenContainer, jobTokenVolumes } from "./job-token-pod";
+import { larger } from "./quantity";
 import {
   ENGINE_PROBE,
   ENGINE_READY_SECONDS,
@@ -251,10 +252,15 @@ export function gitEnv(git: GitCredentials | undefined): EnvVar[] {
 }
 
 function volumesOf(args: DindJobTemplateArgs): Volume[] {
+  const { agent, dind } = args.resources;
   return [
-    { name: "builds", emptyDir: { sizeLimit: args.buildsSizeLimit ?? "20Gi" } },
+    // What a container asks for it may use: the kubelet evicts a pod for a volume beyond its limit, whatever was asked for.
+    { name: "builds", emptyDir: { sizeLimit: args.buildsSizeLimit ?? larger("20Gi", agent.ephemeralStorage) } },
     // An emptyDir counts against the pod; the image's own VOLUME would be unaccounted disk of the node.
-    { name: "docker-graph", emptyDir: { sizeLimit: args.dockerGraphSizeLimit ?? "50Gi" } },
+    {
+      name: "docker-graph",
+      emptyDir: { sizeLimit: args.dockerGraphSizeLimit ?? larger("50Gi", dind.ephemeralStorage) },
+    },
     { name: "docker-socket", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
     ...(isSharedVolume(args) ? [{ name: "lifeline", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } }] : []),
     ...(args.jobAcquisitionTokens === undefined ? [] : jobTokenVolumes(args.jobAcquisitionTokens)),

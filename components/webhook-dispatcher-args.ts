@@ -43,7 +43,7 @@ export type Exposure =
       readonly tls?: {
         /** PEM: the certificate and what leads from it to its authority. */
         readonly certificate: pulumi.Input<string>;
-        /** PEM. */
+        /** PEM, without a passphrase: the key of that certificate, which is checked before either reaches the cluster. */
         readonly key: pulumi.Input<string>;
       };
     };

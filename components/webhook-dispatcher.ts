@@ -9,7 +9,9 @@ import { settingsOf } from "./dispatcher-settings";
 import { IMAGES } from "./images";
 import { createJobTokens, createJobTokensService } from "./job-tokens-resources";
 import { knownTemplateBindingSpec, knownTemplatePolicySpec } from "./job-policy";
+import { loadBalancerAddress, urlOf } from "./load-balancer-address";
 import { createTemplateWatch } from "./template-watch";
+import { createTlsSecret } from "./tls-secret";
 import type { Exposure, WebhookDispatcherArgs } from "./webhook-dispatcher-args";
 import { webhookDispatcherFaults } from "./webhook-dispatcher-faults";
 import { ingressArgs, serviceArgs, WEBHOOK_PATH } from "./webhook-service";
@@ -24,9 +26,9 @@ const LABELS = {
  * with exactly the rights that takes in the agents' namespace, and the policy that refuses Jobs of unknown templates.
  */
 export class WebhookDispatcher extends pulumi.ComponentResource {
-  /** Address to enter at Buildkite; absent for exposure `none`. */
+  /** Address to enter at Buildkite; absent for exposure `none`. In words where a load balancer has none yet. */
   public readonly webhookUrl?: pulumi.Output<string>;
-  /** Address for DNS; absent for exposure `none`. */
+  /** Address for DNS; absent for exposure `none`. In words where a load balancer has none yet. */
   public readonly webhookAddress?: pulumi.Output<string>;
   /** Name of the Service, for port-forwarding and for other exposures than ours. */
   public readonly serviceName: pulumi.Output<string>;
@@ -60,9 +62,8 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
       this.webhookUrl = pulumi.output(`https://${exposure.host}${WEBHOOK_PATH}`);
       this.webhookAddress = pulumi.output(exposure.address);
     } else if (exposure.type === "load-balancer") {
-      const scheme = exposure.tls === undefined ? "http" : "https";
-      this.webhookAddress = addressOf(service);
-      this.webhookUrl = pulumi.interpolate`${scheme}://${this.webhookAddress}${WEBHOOK_PATH}`;
+      this.webhookAddress = loadBalancerAddress(service.status);
+      this.webhookUrl = urlOf(exposure.tls === undefined ? "http" : "https", this.webhookAddress, WEBHOOK_PATH);
     }
     this.registerOutputs({
       webhookUrl: this.webhookUrl,
@@ -201,7 +202,7 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
           settingsConfigMap: settings.metadata.name,
           webhookSecret: webhookSecret.metadata.name,
           agentTokenSecret: this.createAgentTokenSecret(name, args),
-          tlsSecret: this.createTlsSecret(name, exposure),
+          tlsSecret: createTlsSecret({ name, parent: this, namespace: this.namespace }, exposure),
           jobTokensTlsSecret: this.createJobTokens(name, args, serviceAccount),
           scrapeAnnotations: args.scrapeAnnotations ?? false,
         }),
@@ -242,22 +243,6 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
       serviceAccountName: serviceAccount.metadata.name,
       agentToken: buildkite.agentToken,
     });
-  }
-
-  private createTlsSecret(name: string, exposure: Exposure): pulumi.Output<string> | undefined {
-    if (exposure.type !== "load-balancer" || exposure.tls === undefined) {
-      return undefined;
-    }
-    const secret = new k8s.core.v1.Secret(
-      `${name}-tls`,
-      {
-        metadata: { name: "buildkite-webhook-tls", namespace: this.namespace },
-        type: "kubernetes.io/tls",
-        stringData: pulumi.secret({ "tls.crt": exposure.tls.certificate, "tls.key": exposure.tls.key }),
-      },
-      { parent: this },
-    );
-    return secret.metadata.name;
   }
 
   private createConfigMap(name: string, data: Record<string, string>): k8s.core.v1.ConfigMap {
@@ -308,11 +293,4 @@ function jobTokensIngress(agentsNamespace: string): k8s.types.input.networking.v
   const namespaceSelector = { matchLabels: { "kubernetes.io/metadata.name": agentsNamespace } };
   const podSelector = { matchLabels: { [MANAGED_BY_LABEL]: PROJECT } };
   return { from: [{ namespaceSelector, podSelector }], ports: [{ port: PORTS.jobTokens, protocol: "TCP" }] };
-}
-
-function addressOf(service: k8s.core.v1.Service): pulumi.Output<string> {
-  return service.status.apply((status) => {
-    const [ingress] = status.loadBalancer.ingress;
-    return ingress?.ip ?? ingress?.hostname ?? "";
-  });
 }

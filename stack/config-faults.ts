@@ -30,6 +30,19 @@ export function faultsOf(issue: z.core.$ZodIssue, typed: Record<string, unknown>
   return [`${textOf(path)} ${rule(issue)}, got ${got}: ${fix(issue)}`];
 }
 
+/** What there is against a secret in a key that is not for secrets, in words: its key, the reason, the fix. */
+export function misplacedSecret(key: string): string {
+  const [what, fix] =
+    key === "queues"
+      ? [
+          "holds a value that was set with --secret",
+          "put it into a Secret of the agents' namespace and name that in the queue's secretEnv; " +
+            "if it is no secret, set it again with: pulumi config set --plaintext --path 'queues[...]...' <value>",
+        ]
+      : ["was set with --secret", `set it again with: pulumi config set --plaintext ${key} <value>`];
+  return `${key} ${what}, but is none of the secret keys (${SECRET_KEYS.join(", ")}) and would stand in clear in the state: ${fix}`;
+}
+
 function fix(issue: z.core.$ZodIssue): string {
   const { path } = issue;
   const expected = issue.code === "invalid_type" && path.length > 1 ? issue.expected : undefined;
@@ -62,7 +75,8 @@ function argumentOf(path: Path): string {
   return path.length > 1 ? `--path '${textOf(path).replaceAll("'", "'\\''")}'` : textOf(path);
 }
 
-function isSecret([key]: Path): boolean {
+/** Whether a path leads to one of the secret keys. */
+export function isSecret([key]: Path): boolean {
   return (SECRET_KEYS as readonly PropertyKey[]).includes(key ?? "");
 }
 

@@ -1,9 +1,12 @@
 import { z } from "zod";
+import { brokenPoolRules } from "../components/address-pool";
 import { LABEL_KEY, LABEL_VALUE } from "../components/argument-rules";
 import { ENDPOINT_RULE, isEndpoint } from "../components/buildkite-endpoint";
 import { UUID_PATTERN } from "../components/contract";
 import { IMAGE_ENTRIES } from "../components/images";
+import { brokenMachineTypeRule, DEFAULT_MACHINE_TYPE } from "../components/machine-type";
 import { MAX_JOBS_PER_NODE, PODS_PER_NODE, SYSTEM_PODS_PER_NODE } from "../components/pods-per-node";
+import { QUANTITY, QUANTITY_RULE } from "../components/quantity";
 
 /**
  * Every key of the stack configuration, once: its type, its bounds, its meaning. config.ts reads a stack with it, the
@@ -21,10 +24,11 @@ const SECRET_KEY = z.strictObject({
   secret: z.string().meta({ description: "Name of a Secret in the agents' namespace." }),
   key: z.string().meta({ description: "Key inside it." }),
 });
+const QUANTITY_TEXT = z.string().regex(QUANTITY, `must be ${QUANTITY_RULE}`);
 const CONTAINER_RESOURCES = z.strictObject({
-  cpu: z.string().meta({ description: "CPU request." }),
-  memory: z.string().meta({ description: "Memory request and limit." }),
-  ephemeralStorage: z.string().optional().meta({ description: "Ephemeral storage request." }),
+  cpu: QUANTITY_TEXT.meta({ description: "CPU request." }),
+  memory: QUANTITY_TEXT.meta({ description: "Memory request and limit." }),
+  ephemeralStorage: QUANTITY_TEXT.optional().meta({ description: "Ephemeral storage request." }),
 });
 
 /** One queue: its routing and its template. */
@@ -74,16 +78,32 @@ export const QUEUE = z.strictObject({
   terminationGracePeriodSeconds: z.int().min(15).max(3600).optional().meta({
     description: "From SIGTERM to SIGKILL of a build's pod. Default 60.",
   }),
-  env: z.record(z.string(), z.string()).optional().meta({ description: "Environment of every build." }),
+  env: z
+    .record(z.string(), z.string())
+    .optional()
+    .meta({ description: "Environment of every build, in clear; secrets: `secretEnv`." }),
   secretEnv: z.record(z.string(), SECRET_KEY).optional().meta({ description: "Environment from Secrets." }),
   hooksConfigMap: z.string().optional().meta({ description: "ConfigMap whose keys are agent hooks." }),
   serviceAccountName: z.string().optional().meta({ description: "Service account of the pods (Workload Identity)." }),
   imagePullSecrets: z.array(z.string()).optional().meta({ description: "For pulling the pod's own images." }),
   registryMirrors: z.array(z.string()).optional().meta({ description: "Mirrors for dockerd's pulls from Docker Hub." }),
   defaultAddressPools: z
-    .array(z.strictObject({ base: z.string(), size: z.int() }))
+    .array(
+      z.strictObject({ base: z.string(), size: z.int() }).superRefine((pool, context) => {
+        for (const { field, rule } of brokenPoolRules(pool)) {
+          context.addIssue({ code: "custom", path: [field], message: `must be ${rule}` });
+        }
+      }),
+    )
     .optional()
     .meta({ description: "Address pools for user-defined Docker networks." }),
+  dockerGraphSizeLimit: QUANTITY_TEXT.optional().meta({
+    description:
+      "Most disk for Docker's images, containers and volumes; a build that takes more is evicted. Default 50Gi, or dind's ephemeralStorage where that is more.",
+  }),
+  buildsSizeLimit: QUANTITY_TEXT.optional().meta({
+    description: "The same for checkouts. Default 20Gi, or the agent's ephemeralStorage where that is more.",
+  }),
 });
 
 /** The stack's keys, without the project's name in front. */
@@ -135,9 +155,12 @@ export const TABLE = z.strictObject({
   }),
   machineType: z
     .string()
-    .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)+$/, "must be a Compute Engine machine type such as e2-standard-4")
+    .superRefine((machineType, context) => {
+      const rule = brokenMachineTypeRule(machineType);
+      if (rule !== undefined) context.addIssue({ code: "custom", message: `must be ${rule}` });
+    })
     .optional()
-    .meta({ description: "gke: machine type of the nodes. Default e2-standard-4." }),
+    .meta({ description: `gke: machine type of the nodes, x86. Default ${DEFAULT_MACHINE_TYPE}.` }),
   spot: z.boolean().optional().meta({ description: "gke: Spot VMs. Default false." }),
   diskSizeGb: z.int().min(20).max(65_536).optional().meta({ description: "gke: boot disk of a node. Default 100." }),
   diskType: z.enum(["pd-standard", "pd-balanced", "pd-ssd", "hyperdisk-balanced"]).optional().meta({
@@ -173,7 +196,7 @@ export const TABLE = z.strictObject({
   tlsCertificate: z.string().optional().meta({
     description: "load-balancer: PEM of the certificate for HTTPS, with its chain.",
   }),
-  tlsKey: z.string().optional().meta({ description: "load-balancer: PEM of its key. Secret." }),
+  tlsKey: z.string().optional().meta({ description: "load-balancer: PEM of its key, without a passphrase. Secret." }),
 
   gitHttpsCredentials: z.string().optional().meta({ description: "Lines `https://user:token@host` for git. Secret." }),
   gitSshKey: z.string().optional().meta({ description: "Private SSH key for git. Secret." }),
@@ -188,7 +211,8 @@ export const TABLE = z.strictObject({
     .optional()
     .meta({ description: `Stock Node image that runs the dispatcher. Default ${IMAGE_ENTRIES.node.tag}.` }),
   jobQuota: z.int().min(10).max(100_000).optional().meta({
-    description: "The most Jobs there may be, finished ones included: a circuit breaker. Default 5000.",
+    description:
+      "The most Jobs there may be, finished ones included: a circuit breaker, at least `maxNodes` × `jobsPerNode`. Default 5000.",
   }),
   monitoring: z.boolean().optional().meta({
     description: "Alert rules and a dashboard as ConfigMaps, and scrape annotations on the dispatcher. Default false.",

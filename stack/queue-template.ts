@@ -32,6 +32,8 @@ export function templateArgsOf(
     imagePullSecrets: queue.imagePullSecrets,
     registryMirrors: queue.registryMirrors,
     defaultAddressPools: queue.defaultAddressPools,
+    dockerGraphSizeLimit: queue.dockerGraphSizeLimit,
+    buildsSizeLimit: queue.buildsSizeLimit,
     templateName: templateNameFor(key),
     namespace: agents.namespace,
     agentToken: agents.agentToken,

@@ -16,6 +16,8 @@ export interface RemovalOptions {
   /** How long evicted pods may take to end. */
   readonly graceMs: number;
   readonly objection: Objection;
+  /** What becomes of a pod whose eviction a disruption budget forbids: it keeps its place until `graceMs` are over, or not. */
+  readonly budgets: "honoured" | "ignored";
 }
 
 /**
@@ -24,7 +26,7 @@ export interface RemovalOptions {
  * @returns undefined when the node is gone, else why it stayed (its taint is taken off again).
  */
 export async function removeNode(name: string, options: RemovalOptions): Promise<string | undefined> {
-  const { client, signal, graceMs, objection } = options;
+  const { client, signal, graceMs, objection, budgets } = options;
   if (!(await taint(client, name, true, signal))) {
     return undefined;
   }
@@ -38,7 +40,9 @@ export async function removeNode(name: string, options: RemovalOptions): Promise
   const deadline = Date.now() + graceMs;
   let left = pods.filter((pod) => !pod.terminal && pod.controller !== "DaemonSet" && !pod.mirror);
   while (left.length > 0 && Date.now() < deadline) {
-    await Promise.all(left.filter((pod) => pod.deletionDue === undefined).map((pod) => evict(client, pod, signal)));
+    await Promise.all(
+      left.filter((pod) => pod.deletionDue === undefined).map((pod) => evict(client, pod, budgets, signal)),
+    );
     await sleep(POLL_MS, undefined, { signal });
     left = (await livePods(client, name, signal)).filter(
       (pod) => !pod.terminal && pod.controller !== "DaemonSet" && !pod.mirror,
@@ -57,15 +61,29 @@ async function livePods(client: KubernetesClient, node: string, signal: AbortSig
   return list.items.map(podState);
 }
 
-async function evict(client: KubernetesClient, pod: PodState, signal: AbortSignal): Promise<void> {
+async function evict(
+  client: KubernetesClient,
+  pod: PodState,
+  budgets: RemovalOptions["budgets"],
+  signal: AbortSignal,
+): Promise<void> {
   const body = {
     apiVersion: "policy/v1",
     kind: "Eviction",
     metadata: { name: pod.name, namespace: pod.namespace },
   };
-  // 429: a disruption budget says not now; asked again by the loop.
-  const path = `/api/v1/namespaces/${pod.namespace}/pods/${pod.name}/eviction`;
-  await ignoring(429, ignoring(404, client.request("POST", path, { body, signal })));
+  const path = `/api/v1/namespaces/${pod.namespace}/pods/${pod.name}`;
+  try {
+    await ignoring(404, client.request("POST", `${path}/eviction`, { body, signal }));
+  } catch (error) {
+    if (!(error instanceof KubernetesError) || error.status !== 429) {
+      throw error;
+    }
+    // A disruption budget says not now: the loop asks again.
+    if (budgets === "ignored") {
+      await ignoring(404, client.request("DELETE", path, { signal }));
+    }
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { KubernetesClient } from "../../dispatcher/kubernetes/client";
 import { pause } from "../kubelet/pause";
-import { removeNode, type Objection } from "./node-removal";
+import { removeNode, type Objection, type RemovalOptions } from "./node-removal";
 
 /** What removals need of the autoscaler. */
 export interface NodeRemovalsOptions {
@@ -36,21 +36,26 @@ export class NodeRemovals {
   }
 
   /** Removes a node, or joins its removal; resolves when that has ended, however. */
-  remove(name: string, why: string, objection: Objection): Promise<void> {
+  remove(
+    name: string,
+    why: string,
+    objection: Objection,
+    budgets: RemovalOptions["budgets"] = "honoured",
+  ): Promise<void> {
     const known = this.underWay.get(name);
     if (known !== undefined) {
       return known;
     }
     this.options.tell("scale-down", name, why);
-    const removal = this.run(name, objection).finally(() => this.underWay.delete(name));
+    const removal = this.run(name, objection, budgets).finally(() => this.underWay.delete(name));
     this.underWay.set(name, removal);
     return removal;
   }
 
-  private async run(name: string, objection: Objection): Promise<void> {
+  private async run(name: string, objection: Objection, budgets: RemovalOptions["budgets"]): Promise<void> {
     const { client, signal, graceMs, known, tell } = this.options;
     try {
-      const stayed = await removeNode(name, { client, signal, graceMs, objection });
+      const stayed = await removeNode(name, { client, signal, graceMs, objection, budgets });
       if (stayed !== undefined) {
         tell("stayed", name, stayed);
         return;

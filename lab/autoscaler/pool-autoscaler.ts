@@ -104,8 +104,8 @@ export class PoolAutoscaler {
   }
 
   /**
-   * Drains a pool's nodes and removes them, as GKE does when a pool is deleted; safe-to-evict does not hold it up. The
-   * pool gets no new nodes from the call on.
+   * Drains a pool's nodes and removes them, as GKE does when a pool is deleted; neither safe-to-evict nor a disruption
+   * budget holds it up (that takes `respectPdbDuringNodePoolDeletion`). The pool gets no new nodes from the call on.
    *
    * @returns once the last node is gone.
    */
@@ -113,7 +113,9 @@ export class PoolAutoscaler {
     this.closingPools.add(name);
     this.decisions.cancel(name);
     const nodes = this.nodeInformer.list().filter((node) => node.labels[GKE_POOL_LABEL] === name);
-    await Promise.all(nodes.map((node) => this.remove(node.name, "its pool is deleted", () => undefined)));
+    await Promise.all(
+      nodes.map((node) => this.removals.remove(node.name, "its pool is deleted", () => undefined, "ignored")),
+    );
     this.closingPools.delete(name);
     if (this.seenPools.delete(name)) {
       this.tell("pool-gone", `${name}, with ${nodes.length} nodes at its end`);

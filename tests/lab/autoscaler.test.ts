@@ -178,7 +178,11 @@ describe("the pool autoscaler", function () {
     await client.request("DELETE", `${JOBS}/buildkite-${job.id}`, { query: { propagationPolicy: "Background" } });
   });
 
-  it("drains and removes a pool's nodes when the pool goes, ending the builds on them", async () => {
+  it("drains and removes a pool's nodes when the pool goes, ending the builds on them whatever a budget says", async () => {
+    const spec = { minAvailable: 1_000_000, selector: {} };
+    await client.request("POST", `/apis/policy/v1/namespaces/${NAMESPACE}/poddisruptionbudgets`, {
+      body: { apiVersion: "policy/v1", kind: "PodDisruptionBudget", metadata: { name: "never" }, spec },
+    });
     const job = await build(60);
     await until("the build to run", () => job.state === "running" || undefined);
     declared = undefined;

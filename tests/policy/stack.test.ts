@@ -119,7 +119,7 @@ describe("the policy pack and the preview's summary, under the ordinary pulumi c
     assert.deepEqual(policiesOf(allowed), ["pinned-images"], "advice, on a stack that is not production");
 
     const created = await summary();
-    assert.match(created, /^## Preview of stack dev\n\ncreate 41\.\n/);
+    assert.match(created, /^## Preview of stack dev\n\ncreate 42\.\n/);
     assert.match(created, /\| agents-pool: cost per hour at the maximum \| - \| about \$0\.16 \(4 × \$0\.040\) \|/);
     assert.match(created, /\| added \| PodTemplate docker-template \| privileged container dind: root on its node; /);
     assert.match(created, /\| added \| Role dispatcher-role \| create, get, list, watch, delete on jobs \(batch\); /);

@@ -91,6 +91,13 @@ describe("a stack with a bad configuration, under the ordinary pulumi command", 
     assert.match(text, /configuration key '(buildkite-scale-to-zero:)?maxNodes' must be of type 'integer'/);
   });
 
+  it("says that a secret stands where it would be kept in clear, and where it belongs", async () => {
+    await project.setSecret(`${OWN}queues[0].env.NPM_TOKEN`, "npm-token-of-the-tests");
+    const changed = await readFile(stackFile, "utf8");
+    const { text } = await preview(() => changed);
+    assert.match(text, /- queues holds a value that was set with --secret, .* name that in the queue's secretEnv/);
+  });
+
   it("says which undeclared key is missing", async () => {
     const { text } = await preview(drop("clusterName"));
     assert.match(

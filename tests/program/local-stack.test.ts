@@ -39,7 +39,7 @@ describe("the committed local stack, under the ordinary pulumi command", functio
   it("needs no Google account: no pool, no selector, nothing of gcp", async () => {
     const result = await project.preview();
     assert.equal(result.ok, true, result.stdout + result.stderr);
-    assert.equal(result.changes["create"], 29);
+    assert.equal(result.changes["create"], 30);
     assert.deepEqual(
       result.resources.filter(({ type }) => type.includes("gcp") || type.endsWith("AgentNodePool")),
       [],
@@ -60,7 +60,7 @@ describe("the committed local stack, under the ordinary pulumi command", functio
     const result = await project.preview();
     await project.setConfig({ [`${OWN}monitoring`]: "false" });
     assert.equal(result.ok, true, result.stdout + result.stderr);
-    assert.equal(result.changes["create"], 29 + 3);
+    assert.equal(result.changes["create"], 30 + 3);
     const named = result.resources.map(({ type }) => type.split("$").at(-1) ?? "");
     assert.ok(
       named.some((type) => type.endsWith("DispatcherMonitoring")),

@@ -72,6 +72,13 @@ describe("AgentNodePool", () => {
     ["more than GKE allows", { maxNodes: 1001 }, /maxNodes must be a whole number from 1 to 1000, got 1001/],
     ["half a node", { maxNodes: 1.5 }, /maxNodes must be a whole number from 1 to 1000, got 1.5/],
     ["a machine type with a typo", { machineType: "E2 standard" }, /machineType must be a Compute Engine machine type/],
+    ...["t2a-standard-4", "c4a-highcpu-8", "n4a-standard-16", "a4x-highgpu-4g"].map(
+      (machineType): [string, Partial<AgentNodePoolArgs>, RegExp] => [
+        `the Arm machine type ${machineType}, whose nodes take no build`,
+        { machineType },
+        new RegExp(`machineType must be an x86 machine type .*arm64:NoSchedule.*, got "${machineType}"`),
+      ],
+    ),
     ["a disk that is too small", { diskSizeGb: 5 }, /diskSizeGb must be a whole number from 20 to 65536, got 5/],
     ["a zone that is a region", { zones: ["europe-west1"] }, /zones\[0\] must be a zone/],
     ["a label value that is too long", { labels: { a: "x".repeat(64) } }, /labels\.a must be a Kubernetes label value/],
@@ -95,6 +102,19 @@ describe("AgentNodePool", () => {
       );
     });
   }
+
+  it("takes x86 machine types whose names resemble those of Arm ones", async () => {
+    for (const machineType of [
+      "c4-standard-4",
+      "n4-custom-4-16384",
+      "t2d-standard-4",
+      "a4-highgpu-8g",
+      "n4d-standard-2",
+    ]) {
+      const pool = only(await registrationsOf(() => new AgentNodePool("agents", { ...ARGS, machineType })), POOL);
+      assert.equal((pool.inputs["nodeConfig"] as Record<string, unknown>)["machineType"], machineType);
+    }
+  });
 
   it("lists every fault at once", async () => {
     await registrationsOf(() => {

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
-import { parse } from "../../config";
+import * as pulumi from "@pulumi/pulumi";
+import { jobTokensCertificate } from "../../components/job-tokens-certificate";
+import { parse, readConfiguration } from "../../config";
 import { stackKeyOf } from "../../stack/dispatcher-args";
+import { registrationsOf } from "../support/mocks";
 
 const GKE = {
   target: "gke",
@@ -18,6 +21,9 @@ const LOCAL = {
   agentToken: "an-agent-token",
   webhookSecret: "a-webhook-secret-of-the-tests",
 };
+
+const TLS = jobTokensCertificate("one", "builds.example.com");
+const OTHER_TLS = jobTokensCertificate("other", "builds.example.com");
 
 function faults(raw: Record<string, string | undefined>, project: string | undefined = "acme"): string[] {
   const set = Object.entries(raw).filter((entry): entry is [string, string] => entry[1] !== undefined);
@@ -117,6 +123,29 @@ describe("the stack configuration", () => {
       { ...GKE, queues: '[{"key":"a","clusterId":"42F1A7DA-812D-4430-93D8-1CC7C33A6BCF"}]' },
       /^queues\[0\]\.clusterId must be a lower-case UUID, got "42F1A7DA-/,
     ],
+    [
+      "an address pool that is no network",
+      { ...GKE, queues: '[{"key":"a","defaultAddressPools":[{"base":"999.1.1.1/99","size":24}]}]' },
+      /^queues\[0\]\.defaultAddressPools\[0\]\.base must be an IPv4 network .*, got "999\.1\.1\.1\/99": set it with: pulumi config set/,
+    ],
+    [
+      "networks that are larger than their pool",
+      { ...GKE, queues: '[{"key":"a","defaultAddressPools":[{"base":"10.200.0.0/16","size":12}]}]' },
+      /^queues\[0\]\.defaultAddressPools\[0\]\.size must be a whole number from 16 to 30 .*, got 12: set it with: pulumi config set --path/,
+    ],
+    [
+      "a size that is no quantity",
+      { ...GKE, queues: '[{"key":"a","dockerGraphSizeLimit":"80 GB"}]' },
+      /^queues\[0\]\.dockerGraphSizeLimit must be a Kubernetes quantity .*, got "80 GB": set it with: pulumi config set --path/,
+    ],
+    [
+      "memory that is no quantity",
+      {
+        ...GKE,
+        queues: '[{"key":"a","resources":{"agent":{"cpu":"1","memory":"lots"},"dind":{"cpu":"1","memory":"1Gi"}}}]',
+      },
+      /^queues\[0\]\.resources\.agent\.memory must be a Kubernetes quantity .*, got "lots"/,
+    ],
     ["a list that is none", { ...GKE, queues: "default" }, /^queues must be a list, got "default"/],
     ["a queue named twice", { ...GKE, queues: '[{"key":"a"},{"key":"a"}]' }, /^queues holds a twice/],
     [
@@ -160,6 +189,11 @@ describe("the stack configuration", () => {
       /^exposure load-balancer needs internal: true or tlsCertificate and tlsKey/,
     ],
     ["a machine type with a typo", { ...GKE, machineType: "E2 standard" }, /^machineType must be a Compute Engine/],
+    [
+      "a machine type whose nodes take no build",
+      { ...GKE, machineType: "t2a-standard-4" },
+      /^machineType must be an x86 machine type .* kubernetes\.io\/arch=arm64:NoSchedule.*, got "t2a-standard-4": set it with: pulumi config set machineType <value>$/,
+    ],
     ["a zone that is a region", { ...GKE, zones: '["europe-west1"]' }, /^zones\[0\] must be a zone/],
     [
       "an account id that is too short",
@@ -170,6 +204,26 @@ describe("the stack configuration", () => {
       "half of a certificate",
       { ...GKE, exposure: "load-balancer", tlsCertificate: "pem" },
       /^tlsCertificate and tlsKey belong together/,
+    ],
+    [
+      "a certificate with another one's key",
+      { ...GKE, exposure: "load-balancer", tlsCertificate: TLS.certificate, tlsKey: OTHER_TLS.key },
+      /^tlsKey must be the key of the certificate that stands first in .*: set both again, with: pulumi config set tlsCertificate < tls\.crt and pulumi config set --secret tlsKey < tls\.key$/,
+    ],
+    [
+      "a certificate that is none",
+      { ...GKE, exposure: "load-balancer", tlsCertificate: "pem", tlsKey: OTHER_TLS.key },
+      /^tlsCertificate must be a PEM certificate with its chain/,
+    ],
+    [
+      "a quota below what may run, which would hold Jobs up instead of jobs at Buildkite",
+      { ...GKE, maxNodes: "600", jobsPerNode: "10" },
+      /^jobQuota is 5000 \(the default\), but maxNodes 600 × jobsPerNode 10 allow 6000 Jobs at one time: .* set jobQuota to 6000 or more, .* or lower maxNodes or jobsPerNode$/,
+    ],
+    [
+      "a small quota of one's own",
+      { ...GKE, maxNodes: "20", jobQuota: "19" },
+      /^jobQuota is 19, but maxNodes 20 × jobsPerNode 1 allow 20 Jobs at one time/,
     ],
     [
       "two kinds of git credentials",
@@ -215,6 +269,23 @@ describe("the stack configuration", () => {
     });
   }
 
+  it("takes a certificate with its own key", () => {
+    const tls = { tlsCertificate: TLS.certificate, tlsKey: TLS.key };
+    assert.deepEqual(faults({ ...GKE, exposure: "load-balancer", ...tls }), []);
+  });
+
+  it("takes a quota that holds what may run, and any where nothing limits the Jobs but the quota", () => {
+    assert.deepEqual(faults({ ...GKE, maxNodes: "20", jobQuota: "20" }), []);
+    assert.deepEqual(faults({ ...GKE, maxNodes: "500", jobsPerNode: "10" }), []);
+    const only = { exposure: "load-balancer", internal: "true", webhookOnly: "true" };
+    assert.deepEqual(faults({ ...GKE, ...only, maxNodes: "20", jobQuota: "10" }), []);
+  });
+
+  it("takes the sizes of a queue's volumes", () => {
+    const queues = '[{"key":"a","dockerGraphSizeLimit":"80Gi","buildsSizeLimit":"30Gi"}]';
+    assert.deepEqual(faults({ ...GKE, queues }), []);
+  });
+
   it("takes a Buildkite cluster by its UUID", () => {
     const queues = '[{"key":"a","clusterId":"42f1a7da-812d-4430-93d8-1cc7c33a6bcf"}]';
     assert.deepEqual(faults({ ...GKE, queues }), []);
@@ -239,8 +310,78 @@ describe("the stack configuration", () => {
     assert.doesNotMatch(found.join(), /short-secret/);
   });
 
+  it("refuses a secret where it would end in clear in the state, and says where it belongs", () => {
+    const queues = '[{"key":"a","env":{"NPM_TOKEN":"npm-token-of-the-tests"}}]';
+    const { values, faults: found } = parse({ ...GKE, queues }, "test", "acme", ["queues", "agentToken"]);
+    assert.equal(values, undefined);
+    assert.equal(found.length, 1, found.join("\n"));
+    assert.match(
+      found[0] ?? "",
+      /^queues holds a value that was set with --secret, but .* in clear in the state: put it into a Secret of the agents' namespace and name that in the queue's secretEnv; .* --plaintext --path/,
+    );
+    assert.doesNotMatch(found.join(), /npm-token-of-the-tests/);
+  });
+
+  it("refuses a key that was set as a secret and is none", () => {
+    const found = parse({ ...GKE, zones: '["europe-west1-b"]' }, "test", "acme", ["zones"]).faults;
+    assert.equal(found.length, 1, found.join("\n"));
+    assert.match(
+      found[0] ?? "",
+      /^zones was set with --secret, but .* in clear in the state: .* --plaintext zones <value>$/,
+    );
+  });
+
+  it("shows nothing of a value that was set as a secret, whatever else is wrong with it", () => {
+    const queues = '[{"key":"a","env":{"PIN":12345678}},{"key":"hush-hush hush"}]';
+    const raw = { ...GKE, queues, maxNodes: "0", context: "hush-hush" };
+    const found = parse(raw, "test", "acme", ["queues", "context", "nowhere"]).faults;
+    assert.doesNotMatch(found.join("\n"), /12345678|hush-hush/);
+    assert.deepEqual(
+      found.map((fault) => fault.split(" ")[0]),
+      ["queues", "context", "maxNodes"],
+    );
+  });
+
+  it("says of a key that it does not know only that, secret or not", () => {
+    const found = parse({ ...GKE, maxNoods: "3" }, "test", "acme", ["maxNoods"]).faults;
+    assert.equal(found.length, 1, found.join("\n"));
+    assert.match(found[0] ?? "", /^maxNoods is not a key/);
+  });
+
   it("lists every fault at once", () => {
     assert.equal(faults({ ...GKE, maxNodes: "0", spot: "maybe", targett: "x" }).length, 3);
+  });
+});
+
+describe("the configuration as Pulumi hands it over", () => {
+  const PROJECT = "buildkite-scale-to-zero";
+
+  /** What is read where the keys `secrets` are encrypted in the stack file, wholly or in part. */
+  async function read(raw: Record<string, string>, secrets: string[]): Promise<ReturnType<typeof readConfiguration>> {
+    const full = (keys: string[]) => keys.map((key) => `${PROJECT}:${key}`);
+    const values = Object.fromEntries(Object.entries(raw).map(([key, value]) => [`${PROJECT}:${key}`, value]));
+    await registrationsOf(() => undefined);
+    pulumi.runtime.setAllConfig({ ...values, "gcp:project": "acme" }, full(secrets));
+    try {
+      return readConfiguration();
+    } finally {
+      pulumi.runtime.setAllConfig({}, []);
+    }
+  }
+
+  it("is read with its secrets as Outputs", async () => {
+    const { agentToken, maxNodes } = await read(GKE, ["agentToken", "webhookSecret"]);
+    assert.equal(maxNodes, 4);
+    assert.equal(await pulumi.isSecret(agentToken), true);
+  });
+
+  it("is refused where a secret stands inside another key", async () => {
+    const queues = '[{"key":"a","env":{"NPM_TOKEN":"npm-token-of-the-tests"}}]';
+    await assert.rejects(read({ ...GKE, queues }, ["agentToken", "webhookSecret", "queues"]), (error: Error) => {
+      assert.match(error.message, /has a fault:\n {2}- queues holds a value that was set with --secret/);
+      assert.doesNotMatch(error.message, /npm-token/);
+      return true;
+    });
   });
 });
 

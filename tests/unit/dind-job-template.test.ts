@@ -77,6 +77,11 @@ describe("DindJobTemplate", () => {
     assert.equal(registrations.length, 4);
   });
 
+  it("takes an address pool that is one network", async () => {
+    const args = { ...ARGS, defaultAddressPools: [{ base: "10.200.0.0/16", size: 16 }] };
+    assert.equal((await registrationsOf(() => new DindJobTemplate("default", args))).length, 4);
+  });
+
   const refused: [string, Partial<DindJobTemplateArgs>, RegExp][] = [
     ["a queue key with a space", { queue: "my queue" }, /queue must be a queue key/],
     ["a queue key of 101 characters", { queue: "q".repeat(101) }, /queue must be a queue key/],
@@ -101,10 +106,26 @@ describe("DindJobTemplate", () => {
       { resources: { ...ARGS.resources, dind: { cpu: "1", memory: "lots" } } },
       /resources\.dind\.memory must be a Kubernetes quantity/,
     ],
+    ["a graph without a limit", { dockerGraphSizeLimit: "none" }, /dockerGraphSizeLimit must be a Kubernetes quantity/],
+    [
+      "a checkout in words",
+      { buildsSizeLimit: "20 GB" },
+      /buildsSizeLimit must be a Kubernetes quantity .*, got "20 GB"/,
+    ],
     [
       "a volume under a taken name",
       { volumes: [{ volume: { name: "builds", emptyDir: {} }, mountPath: "/x" }] },
       /volumes\[0\]\.volume\.name must not be builds/,
+    ],
+    [
+      "an address pool that is no network",
+      { defaultAddressPools: [{ base: "999.1.1.1/16", size: 24 }] },
+      /defaultAddressPools\[0\]\.base must be an IPv4 network .*, got "999\.1\.1\.1\/16"/,
+    ],
+    [
+      "networks that are larger than their pool, which dockerd does not start with",
+      { defaultAddressPools: [{ base: "10.200.0.0/16", size: 12 }] },
+      /defaultAddressPools\[0\]\.size must be a whole number from 16 to 30 .*, got 12/,
     ],
     ["a mirror that is no address", { registryMirrors: ["mirror"] }, /registryMirrors\[0\] must be a mirror's address/],
   ];

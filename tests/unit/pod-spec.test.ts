@@ -117,6 +117,26 @@ describe("the pod of a build", () => {
     );
   });
 
+  it("lets Docker's graph and the checkout grow to what their containers ask for, and to what the stack says", () => {
+    const limits = (args: Partial<DindJobTemplateArgs>) =>
+      (podOf(args).spec.volumes as { name: string; emptyDir?: { sizeLimit: string } }[])
+        .filter(({ name }) => name === "builds" || name === "docker-graph")
+        .map(({ emptyDir }) => emptyDir?.sizeLimit);
+    const asking = (agent: string | undefined, dind: string | undefined) => ({
+      resources: {
+        agent: { cpu: "1", memory: "1Gi", ephemeralStorage: agent },
+        dind: { cpu: "1", memory: "1Gi", ephemeralStorage: dind },
+      },
+    });
+    assert.deepEqual(limits(asking(undefined, undefined)), ["20Gi", "50Gi"]);
+    assert.deepEqual(limits(asking("10Gi", "49Gi")), ["20Gi", "50Gi"]);
+    // 50Gi are 53.7G.
+    assert.deepEqual(limits(asking("21474836481", "53G")), ["21474836481", "50Gi"]);
+    assert.deepEqual(limits(asking("0.5Ti", "60Gi")), ["0.5Ti", "60Gi"]);
+    const said = { buildsSizeLimit: "5Gi", dockerGraphSizeLimit: "30Gi" };
+    assert.deepEqual(limits({ ...asking("40Gi", "60Gi"), ...said }), ["5Gi", "30Gi"]);
+  });
+
   it("gives build code no service account token, no shared process namespace and no host namespace", () => {
     const { spec, dind, agent } = podOf();
     assert.equal(spec["automountServiceAccountToken"], false);

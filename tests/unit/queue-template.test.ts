@@ -41,6 +41,8 @@ describe("a queue's template", () => {
         imagePullSecrets: ["pull"],
         registryMirrors: ["https://mirror.example"],
         defaultAddressPools: [{ base: "10.0.0.0/8", size: 24 }],
+        dockerGraphSizeLimit: "80Gi",
+        buildsSizeLimit: "30Gi",
       } as const;
       const args = templateArgsOf(structuredClone({ key: "a", ...own }) as never, agents, undefined);
       assert.deepEqual(Object.fromEntries(Object.keys(own).map((key) => [key, args[key as keyof typeof args]])), own);

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 import { WebhookDispatcher, type WebhookDispatcherArgs } from "../../components";
+import { jobTokensCertificate } from "../../components/job-tokens-certificate";
 import { readSettings } from "../../dispatcher/settings";
 import { only, type Registration, registrationsOf } from "../support/mocks";
+import { unhandledRejections } from "../support/unhandled-rejections";
 
 const ARGS: WebhookDispatcherArgs = {
   namespace: "ci-dispatcher",
@@ -12,6 +14,8 @@ const ARGS: WebhookDispatcherArgs = {
 };
 /** Asks Buildkite. */
 const BUILDKITE = { agentToken: "an-agent-token-of-the-tests", stackKey: "ci-1", jobsInFlight: 12 };
+const TLS = jobTokensCertificate("one", "builds.example.com");
+const OTHER_TLS = jobTokensCertificate("other", "builds.example.com");
 const K8S = {
   configMap: "kubernetes:core/v1:ConfigMap",
   deployment: "kubernetes:apps/v1:Deployment",
@@ -298,7 +302,7 @@ describe("WebhookDispatcher", () => {
     const registrations = await dispatcher({
       exposure: {
         type: "load-balancer",
-        tls: { certificate: "a-certificate", key: pulumi.secret("a-tls-key-of-the-tests") },
+        tls: { certificate: TLS.certificate, key: pulumi.secret(TLS.key) },
       },
     });
     const { container, pod } = podOf(registrations);
@@ -307,11 +311,27 @@ describe("WebhookDispatcher", () => {
     assert.ok(pod.volumes.some(({ secret }) => secret?.secretName === "buildkite-webhook-tls"));
     const secret = only(registrations, K8S.secret, "dispatcher-tls");
     assert.equal(secret.inputs["type"], "kubernetes.io/tls");
-    assert.deepEqual(secret.inputs["stringData"], { "tls.crt": "a-certificate", "tls.key": "a-tls-key-of-the-tests" });
+    assert.deepEqual(secret.inputs["stringData"], { "tls.crt": TLS.certificate, "tls.key": TLS.key });
     assert.ok(secret.secretPaths.some((path) => path.startsWith("stringData")));
     assert.deepEqual((only(registrations, K8S.service).inputs["spec"] as Record<string, unknown>)["ports"], [
       { name: "webhook", port: 443, targetPort: "webhook" },
     ]);
+  });
+
+  it("overwrites no certificate with one that its pods could not start with", async () => {
+    const tls = { certificate: TLS.certificate, key: pulumi.secret(OTHER_TLS.key) };
+    let registrations: Registration[] = [];
+    const [first] = await unhandledRejections(async () => {
+      registrations = await dispatcher({ exposure: { type: "load-balancer", tls } });
+    });
+    const words = String(first);
+    assert.match(
+      words,
+      /WebhookDispatcher dispatcher: exposure\.tls\.key must be the key of the certificate that stands first/,
+    );
+    assert.doesNotMatch(words, /BEGIN/);
+    const touched = registrations.map(({ name }) => name).filter((name) => /-(tls|deployment|service)$/.test(name));
+    assert.deepEqual(touched, []);
   });
 
   it("asks GKE for an internal address when told to", async () => {
