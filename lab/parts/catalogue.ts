@@ -65,7 +65,7 @@ const etcd: CatalogueEntry = {
       archive: { files: [`${root}/etcd`] },
     };
   },
-  build: { module: "etcd", package: "go.etcd.io/etcd/server/v3", ldflags: [], seconds: 60 },
+  build: { module: "etcd", package: "go.etcd.io/etcd/server/v3", ldflags: [], seconds: 50 },
   megabytes: 25,
 };
 
@@ -94,7 +94,7 @@ const pulumi: CatalogueEntry = {
     package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
     ldflags: [`-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=${pulumiVersion}`],
     tags: ["osusergo", "grpcnotrace"],
-    seconds: 340,
+    seconds: 200,
   },
   megabytes: 110,
 };
@@ -102,13 +102,13 @@ const pulumi: CatalogueEntry = {
 /** The parts, in the order in which they are built: what shares packages stands together. */
 export const catalogue: readonly CatalogueEntry[] = [
   etcd,
-  kubernetes("kube-apiserver", 290, 100),
-  kubernetes("kube-controller-manager", 80, 90),
+  kubernetes("kube-apiserver", 210, 100),
+  kubernetes("kube-controller-manager", 60, 90),
   kubernetes("kube-scheduler", 10, 70),
-  kwok("kwok", 80, 60),
-  kwok("kwokctl", 20, 55),
+  kwok("kwok", 65, 60),
+  kwok("kwokctl", 15, 55),
   pulumi,
-  kubernetes("kubelet", 60, 80),
+  kubernetes("kubelet", 20, 80),
   kubernetes("kube-proxy", 10, 70),
   ...nodeParts,
 ];

@@ -32,7 +32,7 @@ const containerd: CatalogueEntry = {
     ldflags: [`-X github.com/containerd/containerd/v2/version.Version=${containerdVersion}`],
     // Snapshotters for file systems and devices that no node of the lab has.
     tags: ["no_btrfs", "no_devmapper", "no_zfs"],
-    seconds: 110,
+    seconds: 60,
   },
   megabytes: 35,
 };
@@ -52,7 +52,7 @@ const buildkiteAgent: CatalogueEntry = {
       archive: { files: ["./buildkite-agent"] },
     };
   },
-  build: { module: "buildkite-agent", package: "github.com/buildkite/agent/v3", ldflags: [], seconds: 190 },
+  build: { module: "buildkite-agent", package: "github.com/buildkite/agent/v3", ldflags: [], seconds: 115 },
   megabytes: 20,
 };
 
@@ -70,7 +70,7 @@ const dockerd: CatalogueEntry = {
       `-X github.com/moby/moby/v2/dockerversion.GitCommit=${mobyVersion}`,
       "-X github.com/moby/moby/v2/dockerversion.BuildTime=unknown",
     ],
-    seconds: 170,
+    seconds: 130,
   },
   megabytes: 30,
 };
@@ -111,7 +111,7 @@ const buildx: CatalogueEntry = {
     module: "docker-buildx",
     package: "github.com/docker/buildx/cmd/buildx",
     ldflags: [`-X github.com/docker/buildx/version.Version=${buildxVersion}`],
-    seconds: 90,
+    seconds: 100,
   },
   megabytes: 70,
 };
