@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { contradictions } from "./stack/config-contradictions";
 import { faultsOf, isSecret, misplacedSecret } from "./stack/config-faults";
-import { SECRET_KEYS, type StackValues, TABLE } from "./stack/config-table";
+import { PUBLIC_KEYS, SECRET_KEYS, type StackValues, TABLE } from "./stack/config-table";
 
 /** A stack's configuration, read and checked once. Secrets are Outputs that stay secret. */
 export interface Configuration extends Omit<StackValues, (typeof SECRET_KEYS)[number]> {
@@ -86,7 +86,9 @@ export function parse(
 ): { values?: StackValues; faults: string[] } {
   const typed = Object.fromEntries(Object.entries(raw).map(([key, text]) => [key, fromText(key, text)]));
   // No Outputs are made of these: they would stand in clear in the state, and in messages.
-  const misplaced = Object.keys(TABLE.shape).filter((key) => encrypted.includes(key) && !isSecret([key]));
+  const misplaced = Object.keys(TABLE.shape).filter(
+    (key) => encrypted.includes(key) && !isSecret([key]) && !PUBLIC_KEYS.includes(key),
+  );
   const result = TABLE.safeParse(typed);
   if (!result.success || misplaced.length > 0) {
     const issues = (result.error?.issues ?? []).filter(({ path: [key] }) => !misplaced.includes(String(key)));

@@ -229,6 +229,9 @@ export const TABLE = z.strictObject({
   protect: z.boolean().optional().meta({ description: "Protect the reserved address from deletion. Default false." }),
 });
 
+/** Keys that belong to a secret one and are often set like it, though the world may see them: either way is right. */
+export const PUBLIC_KEYS: readonly string[] = ["tlsCertificate", "gitKnownHosts"];
+
 /** Keys whose values are secret: set with `pulumi config set --secret`. */
 export const SECRET_KEYS = [
   "agentToken",

@@ -331,6 +331,15 @@ describe("the stack configuration", () => {
     );
   });
 
+  it("takes what the world may see anyway also where it was set as a secret", () => {
+    assert.deepEqual(
+      parse({ ...GKE, gitKnownHosts: "github.com ssh-ed25519 AAAA" }, "test", "acme", ["gitKnownHosts"]).faults,
+      [],
+    );
+    const found = parse({ ...GKE, tlsCertificate: "-----BEGIN" }, "test", "acme", ["tlsCertificate"]).faults;
+    assert.doesNotMatch(found.join("\n"), /--secret, but/);
+  });
+
   it("shows nothing of a value that was set as a secret, whatever else is wrong with it", () => {
     const queues = '[{"key":"a","env":{"PIN":12345678}},{"key":"hush-hush hush"}]';
     const raw = { ...GKE, queues, maxNodes: "0", context: "hush-hush" };
