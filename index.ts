@@ -55,7 +55,8 @@ const templates = config.queues.map(
 
 const dispatcher = new WebhookDispatcher("dispatcher", dispatcherArgsOf(config, exposureOf(config, cluster)), {
   ...inCluster,
-  dependsOn: [agents],
+  // Its policy lets a template's Jobs in: that template's own policy must be bound by then, also when `up` fails on the way.
+  dependsOn: [agents, ...templates],
 });
 
 if (config.monitoring === true) new DispatcherMonitoring("monitoring", monitoringArgsOf(config, dispatcher), inCluster);

@@ -156,6 +156,8 @@ export const RULES: readonly Rule[] = [
   },
   { expression: "!has(object.metadata.ownerReferences)", message: "ownerReferences must be unset" },
   { expression: "!has(object.metadata.finalizers)", message: "finalizers must be unset" },
+  // Of the pod template's metadata the Job controller copies these, labels and annotations. The pod would never go.
+  { expression: "!has(object.spec.template.metadata.finalizers)", message: "finalizers of the pod must be unset" },
   {
     expression: `object.metadata.labels.all(k, k in ${celList(LABEL_KEYS)} || k in ${POD_TEMPLATE_LABELS})`,
     message: "a label key is not on the allow-list",

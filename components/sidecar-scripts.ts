@@ -95,6 +95,8 @@ export function sharedVolumeDindScript(innerCgroups: "engine" | "pod", stopSecon
     `  limit ${AGENT_START_SECONDS} "the agent did not start"`,
     "  sleep 0.05",
     "done",
+    // Pulling the agent's image must not eat up dockerd's time: one slow answer would be one too many.
+    "began=$(date +%s)",
     // Opened for both at first: that never blocks, also when the agent has died in between.
     "exec 6<>ready 8<>agent 7<agent 8>&-",
     "cat <&7 >/dev/null 6>&- &",
@@ -124,6 +126,7 @@ export const SHARED_VOLUME_AGENT_SCRIPT = [
   'exec 9<>"$lifeline/opening"',
   'mv "$lifeline/opening" "$lifeline/agent"',
   "trap 'exit 1' TERM QUIT",
+  // dind counts from the same moment and says why; its last try may take 5 s more.
   `timeout ${ENGINE_READY_SECONDS + 10} grep -q ready "$lifeline/ready" 9>&- &`,
   "wait $! || {",
   '  echo "agent: dockerd did not become ready, so no job was started; container dind says why" >&2',

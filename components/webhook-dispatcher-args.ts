@@ -74,7 +74,10 @@ export interface WebhookDispatcherArgs {
   readonly namespace: string;
   /** Namespace of Jobs, pods and PodTemplates; it exists already. */
   readonly agentsNamespace: string;
-  /** The queues and their templates; at least one. */
+  /**
+   * The queues and their templates; at least one. Only a template's own policy says what its Jobs may be, so let the
+   * dispatcher depend on all of them (`dependsOn`): their names become known when those policies are bound.
+   */
   readonly queues: readonly ServedQueue[];
   /** The token that Buildkite signs webhooks with. */
   readonly webhookSecret: pulumi.Input<string>;

@@ -60,8 +60,13 @@ export function clusterFaults(cluster: ClusterLookup): string[] {
       "Workload Identity is off, so build pods would reach the node's own identity: switch it on with --workload-pool=PROJECT.svc.id.goog",
     );
   }
-  if (!cluster.nodePools.some((pool) => pool.nodeConfigs.every((node) => node.taints.length === 0))) {
+  if (!cluster.nodePools.some((pool) => pool.nodeConfigs.every(takesAnyPod))) {
     faults.push("every node pool is tainted, so the dispatcher would never be scheduled: add an untainted pool");
   }
   return faults;
+}
+
+/** Whether a pod without tolerations can land there. `taints` would be those that Terraform set: none, of a cluster looked up. */
+function takesAnyPod({ effectiveTaints }: ClusterLookup["nodePools"][number]["nodeConfigs"][number]): boolean {
+  return effectiveTaints.every(({ effect }) => effect === "PREFER_NO_SCHEDULE");
 }

@@ -104,7 +104,8 @@ function nodePoolLookup(name: string, version: string, taints: Properties[]): Pr
     autoscalings: [],
     instanceGroupUrls: [],
     managedInstanceGroupUrls: [],
-    nodeConfigs: [{ machineType: "e2-standard-2", spot: false, labels: {}, taints, effectiveTaints: taints }],
+    // The real data source fills `taints` with those that Terraform's state has, which is never any (flattenTaints).
+    nodeConfigs: [{ machineType: "e2-standard-2", spot: false, labels: {}, taints: [], effectiveTaints: taints }],
   };
 }
 

@@ -21,7 +21,7 @@ interface LooseJob {
   };
   spec: {
     template: {
-      metadata: { labels: Record<string, string>; annotations: Record<string, string> };
+      metadata: { labels: Record<string, string>; annotations: Record<string, string>; finalizers?: string[] };
       spec: Record<string, unknown> & { containers: Record<string, unknown>[] };
     };
     [field: string]: unknown;
@@ -104,6 +104,7 @@ const BROKEN: Record<string, ((job: LooseJob) => void)[]> = {
       (job.metadata["ownerReferences"] = [{ apiVersion: "v1", kind: "ConfigMap", name: "owner", uid: OTHER_UUID }]),
   ],
   "finalizers must be unset": [(job) => (job.metadata["finalizers"] = ["acme.example/never"])],
+  "finalizers of the pod must be unset": [(job) => (job.spec.template.metadata.finalizers = ["acme.example/never"])],
   "a label key is not on the allow-list": [(job) => (job.metadata.labels["acme.example/x"] = "y")],
   "an annotation key is not on the allow-list": [(job) => (job.metadata.annotations["acme.example/x"] = "y")],
   "a label key of the pod is not on the allow-list": [

@@ -62,10 +62,11 @@ class Pair {
     return this.dindWith(nativeDindScript("engine", 5));
   }
 
-  dind(): Process {
+  /** @param agentStart how long it waits for the agent, in seconds. */
+  dind(agentStart = 2): Process {
     const script = sharedVolumeDindScript("engine", 5)
       .replace(/limit 120 /, "limit 2 ")
-      .replace(/limit 600 /, "limit 2 ");
+      .replace(/limit 600 /, `limit ${agentStart} `);
     return this.dindWith(script);
   }
 
@@ -232,6 +233,23 @@ for (const shell of shells) {
       await sleep(300);
       const dind = both.dind();
       assert.deepEqual([(await agent.ended).code, (await dind.ended).code], [0, 0]);
+    });
+
+    it("count dockerd's time from the agent's start: its image may take longer to pull", async () => {
+      const both = await pair({ ENGINE_READY: "3" });
+      const dind = both.dind(10);
+      await sleep(2_500);
+      const agent = both.agent();
+      assert.deepEqual([(await agent.ended).code, (await dind.ended).code], [0, 0], dind.errors + agent.errors);
+    });
+
+    it("leave it to dind to give up first and say why, after such a wait, too", async () => {
+      const both = await pair({ ENGINE_READY: "60" });
+      const dind = both.dind(10);
+      await sleep(2_500);
+      const agent = both.agent();
+      assert.deepEqual([(await agent.ended).code, (await dind.ended).code], [1, 1]);
+      await dind.says(/dockerd did not answer within 2 s/);
     });
 
     it("end dind just so when the agent is killed outright", async () => {

@@ -46,18 +46,22 @@ interface Monitor {
  * Runs `program` with mocks and returns every resource it registered, in order.
  *
  * @param options.preview computed values are unknown, as at a first preview.
+ * @param options.creating waited for before a resource is there for others: how long it takes.
  */
 export async function registrationsOf(
   program: () => unknown,
-  options: { preview?: boolean; calls?: Calls; stack?: string } = {},
+  options: { preview?: boolean; calls?: Calls; stack?: string; creating?: (name: string) => Promise<void> } = {},
 ): Promise<Registration[]> {
   const preview = options.preview ?? false;
   await pulumi.runtime.setMocks(
     {
-      newResource: ({ name, inputs }) => ({
-        id: preview ? "" : `${name}-id`,
-        state: preview ? (inputs as Record<string, unknown>) : withComputed(name, inputs as Record<string, unknown>),
-      }),
+      newResource: async ({ name, inputs }) => {
+        await options.creating?.(name);
+        return {
+          id: preview ? "" : `${name}-id`,
+          state: preview ? (inputs as Record<string, unknown>) : withComputed(name, inputs as Record<string, unknown>),
+        };
+      },
       call: ({ token, inputs }) => {
         const answer = options.calls?.[token];
         if (answer === undefined) {

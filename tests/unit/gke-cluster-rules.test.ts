@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
+import { clusterLookup } from "../../lab/gcp/cluster";
 import { clusterFaults, type ClusterLookup } from "../../stack/gke-cluster-rules";
+
+/** As the data source tells it: `taints` are those of Terraform's own state, and there is none for a cluster looked up. */
+function pool(...effects: string[]): ClusterLookup["nodePools"][number] {
+  const effectiveTaints = effects.map((effect) => ({ key: "a", value: "b", effect }));
+  return { nodeConfigs: [{ taints: [], effectiveTaints }] } as unknown as ClusterLookup["nodePools"][number];
+}
 
 const USABLE = {
   name: "ci",
@@ -10,7 +17,7 @@ const USABLE = {
   workloadIdentityConfigs: [{ workloadPool: "acme.svc.id.goog" }],
   clusterAutoscalings: [],
   controlPlaneEndpointsConfigs: [],
-  nodePools: [{ nodeConfigs: [{ taints: [] }] }],
+  nodePools: [pool()],
 } as unknown as ClusterLookup;
 
 describe("the rules for a GKE cluster", () => {
@@ -20,13 +27,30 @@ describe("the rules for a GKE cluster", () => {
     assert.deepEqual(clusterFaults({ ...USABLE, masterVersion: "2.0.0" }), []);
   });
 
-  const taint = { key: "a", value: "b", effect: "NO_SCHEDULE" };
+  it("accept a pool whose taint only asks pods to go elsewhere, and one untainted pool among others", () => {
+    const tainted = pool("NO_SCHEDULE");
+    assert.deepEqual(clusterFaults({ ...USABLE, nodePools: [pool("PREFER_NO_SCHEDULE")] }), []);
+    assert.deepEqual(clusterFaults({ ...USABLE, nodePools: [tainted, pool(), tainted] }), []);
+  });
+
+  it("say of the lab's cluster what they would say of a real one", () => {
+    const at = { project: "acme", location: "europe-west1", name: "ci", endpoint: "192.0.2.1", caPem: "" };
+    const faults = (systemPool: boolean) =>
+      clusterFaults(clusterLookup({ ...at, systemPool }) as unknown as ClusterLookup);
+    assert.deepEqual(faults(true), []);
+    assert.match(faults(false).join(), /^every node pool is tainted/);
+  });
+
   const refused: [string, Partial<Record<keyof ClusterLookup, unknown>>, RegExp][] = [
     ["Autopilot", { enableAutopilot: true }, /Autopilot cluster, which refuses privileged pods/],
     ["an old Kubernetes", { masterVersion: "1.29.15-gke.1" }, /runs Kubernetes 1\.29\.15-gke\.1, but 1\.30 or newer/],
     ["no Workload Identity", { workloadIdentityConfigs: [] }, /Workload Identity is off/],
     ["an empty workload pool", { workloadIdentityConfigs: [{ workloadPool: "" }] }, /Workload Identity is off/],
-    ["only tainted pools", { nodePools: [{ nodeConfigs: [{ taints: [taint] }] }] }, /every node pool is tainted/],
+    [
+      "only tainted pools",
+      { nodePools: [pool("NO_SCHEDULE"), pool("PREFER_NO_SCHEDULE", "NO_EXECUTE")] },
+      /every node pool is tainted/,
+    ],
     ["no pool at all", { nodePools: [] }, /every node pool is tainted/],
   ];
   for (const [what, change, message] of refused) {
