@@ -45,8 +45,8 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
     this.labels = { ...LABELS, "app.kubernetes.io/instance": name };
 
     this.namespace = this.createNamespace(name, args).metadata.name;
-    const serviceAccount = this.createServiceAccount(name, args);
-    this.createKnownTemplatePolicy(name, args);
+    const guard = this.createKnownTemplatePolicy(name, args);
+    const serviceAccount = this.createServiceAccount(name, args, guard);
     createTemplateWatch(name, this);
     this.createNetworkPolicy(name, args);
     const deployment = this.createDeployment(name, args, exposure, serviceAccount);
@@ -90,7 +90,11 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
   }
 
   /** The rights: see what each is for in dispatcher/; nothing outside the agents' namespace, no Secrets, no exec. */
-  private createServiceAccount(name: string, args: WebhookDispatcherArgs): k8s.core.v1.ServiceAccount {
+  private createServiceAccount(
+    name: string,
+    args: WebhookDispatcherArgs,
+    guard: pulumi.Resource,
+  ): k8s.core.v1.ServiceAccount {
     const account = new k8s.core.v1.ServiceAccount(
       `${name}-service-account`,
       { metadata: { namespace: this.namespace } },
@@ -116,19 +120,20 @@ export class WebhookDispatcher extends pulumi.ComponentResource {
         roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: role.metadata.name },
         subjects: [{ kind: "ServiceAccount", name: account.metadata.name, namespace: this.namespace }],
       },
-      { parent: this },
+      // No rights before what keeps them in bounds is in force, nor, at a destroy, after it.
+      { parent: this, dependsOn: [guard] },
     );
     return account;
   }
 
-  private createKnownTemplatePolicy(name: string, args: WebhookDispatcherArgs): void {
+  private createKnownTemplatePolicy(name: string, args: WebhookDispatcherArgs): pulumi.Resource {
     const templates = args.queues.map(({ templateName }) => templateName);
     const policy = new k8s.admissionregistration.v1.ValidatingAdmissionPolicy(
       `${name}-known-templates`,
       { spec: knownTemplatePolicySpec([...new Set(templates)]) },
       { parent: this },
     );
-    new k8s.admissionregistration.v1.ValidatingAdmissionPolicyBinding(
+    return new k8s.admissionregistration.v1.ValidatingAdmissionPolicyBinding(
       `${name}-known-templates-binding`,
       { spec: knownTemplateBindingSpec(policy.metadata.name, args.agentsNamespace) },
       { parent: this },

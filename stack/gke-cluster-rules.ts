@@ -60,7 +60,9 @@ export function clusterFaults(cluster: ClusterLookup): string[] {
       "Workload Identity is off, so build pods would reach the node's own identity: switch it on with --workload-pool=PROJECT.svc.id.goog",
     );
   }
-  if (!cluster.nodePools.some((pool) => pool.nodeConfigs.every(takesAnyPod))) {
+  // Node auto-provisioning would make a pool for it.
+  const makesPools = cluster.clusterAutoscalings.some(({ enabled }) => enabled);
+  if (!makesPools && !cluster.nodePools.some((pool) => pool.nodeConfigs.every(takesAnyPod))) {
     faults.push("every node pool is tainted, so the dispatcher would never be scheduled: add an untainted pool");
   }
   return faults;

@@ -33,6 +33,13 @@ describe("the rules for a GKE cluster", () => {
     assert.deepEqual(clusterFaults({ ...USABLE, nodePools: [tainted, pool(), tainted] }), []);
   });
 
+  it("accept a cluster whose pools are all tainted where GKE makes pools by itself", () => {
+    const autoscaling = (enabled: boolean) => [{ enabled }] as ClusterLookup["clusterAutoscalings"];
+    const tainted = { ...USABLE, nodePools: [pool("NO_SCHEDULE")] };
+    assert.deepEqual(clusterFaults({ ...tainted, clusterAutoscalings: autoscaling(true) }), []);
+    assert.equal(clusterFaults({ ...tainted, clusterAutoscalings: autoscaling(false) }).length, 1);
+  });
+
   it("say of the lab's cluster what they would say of a real one", () => {
     const at = { project: "acme", location: "europe-west1", name: "ci", endpoint: "192.0.2.1", caPem: "" };
     const faults = (systemPool: boolean) =>

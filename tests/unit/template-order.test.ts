@@ -56,6 +56,18 @@ describe("the program, with two queues", () => {
     assert.deepEqual(boundBefore, BINDINGS);
   });
 
+  it("gives the dispatcher its rights only when the policy that keeps them in bounds is bound", () => {
+    const { dependencies } = only(
+      registrations,
+      "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding",
+      "dispatcher-role-binding",
+    );
+    assert.ok(
+      dependencies.some((urn) => urn.endsWith("::dispatcher-known-templates-binding")),
+      dependencies.join(),
+    );
+  });
+
   it("has the dispatcher depend on those bindings, so that its rights are gone before they are", () => {
     const { dependencies } = only(registrations, "buildkite-scale-to-zero:index:WebhookDispatcher");
     const names = dependencies.map((urn) => urn.split("::").at(-1) ?? "");
