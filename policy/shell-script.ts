@@ -50,14 +50,27 @@ class ScriptReader {
         this.readQuoted(line);
       } else if (this.take(/(?:&>>?|[<>]+[&|-]?)/y)) {
         line.redirect();
+      } else if (this.take(/\(\s*\)/y)) {
+        // Behind it is what a function does.
+        line.drop();
+      } else if (line.isPattern && this.take(/\(/y)) {
+        line.endWord();
       } else if (this.take(/\(/y)) {
         this.readCommands(true);
         line.endGroup();
       } else if (this.take(/\)/y)) {
+        line.endWord();
+        if (line.isPattern) {
+          line.drop();
+          continue;
+        }
         this.finish(line);
         if (nested) {
           return;
         }
+      } else if (this.take(/;[;&]+/y)) {
+        this.finish(line);
+        line.beginPattern();
       } else if (this.take(/[;&|\n]+/y)) {
         this.finish(line);
       } else if (this.take(/[ \t\r]+/y)) {
@@ -106,7 +119,7 @@ class ScriptReader {
     } else if (typeof value !== "string") {
       line.appendWords(value);
     } else {
-      line.appendWords(quoted || line.isAssignment ? [value] : value.split(/\s+/).filter((field) => field !== ""));
+      line.appendWords(line.splits && !quoted ? value.split(/\s+/).filter((field) => field !== "") : [value]);
     }
     return true;
   }
