@@ -1,3 +1,4 @@
+import { nativeDindScript, sharedVolumeDindScript } from "../../components/sidecar-scripts";
 import { dindUnixSocket } from "../../policy/rules/dind-unix-socket";
 import { dindPod } from "../policy/dind-pod";
 import { allows, refuses } from "../policy/verdicts";
@@ -39,6 +40,7 @@ describe("dind-unix-socket-only, on what starts dockerd", () => {
     ["tini", "--", "dind", "dockerd", "--host=tcp://0.0.0.0:1234"],
     ["dockerd-entrypoint.sh", "sh", "-c", "dockerd --host=tcp://0.0.0.0:1234"],
     ["su", "-c", "dockerd -DH tcp://0.0.0.0:1234"],
+    ["env", "-i", "-u", "A", "B=1", "setsid", "-w", "chroot", "/host", "dockerd", "-H", "tcp://0.0.0.0:1234"],
   ]) {
     it(`refuses a TCP address behind a wrapper: ${command.join(" ")}`, () => {
       refuses(dindUnixSocket, started(...command), TCP);
@@ -125,6 +127,18 @@ describe("dind-unix-socket-only, on what starts dockerd", () => {
   ]) {
     it(`allows ${command.join(" ")}`, () => {
       allows(dindUnixSocket, started(...command));
+    });
+  }
+
+  for (const [mode, script] of Object.entries({
+    native: nativeDindScript("pod", 10),
+    sharedVolume: sharedVolumeDindScript("pod", 10),
+  })) {
+    it(`reads this program's own script: ${mode}`, () => {
+      const own = (...args: string[]) => dindPod({ command: ["sh", "-c", script, "dind"], args });
+      allows(dindUnixSocket, own("dockerd", "--host=unix:///x"));
+      refuses(dindUnixSocket, own("dockerd", "--host=tcp://0.0.0.0:1234"), TCP);
+      refuses(dindUnixSocket, own("--debug"), ENTRYPOINT);
     });
   }
 
