@@ -2,16 +2,19 @@ import { ASSIGNMENT } from "./command-line";
 import { type Environment, environmentOf, substituted } from "./environment";
 import { textsOf } from "./fields";
 import type { ReviewedContainer } from "./pods";
+import { ReadingLimits, UnreadableScript } from "./reading-limits";
 import { commandsOf } from "./shell-script";
 import { baseName, behindOptions, behindWrapper } from "./wrappers";
 
 const ENTRYPOINT = "dockerd-entrypoint.sh";
 
-/** Scripts inside scripts that are read. A variable may hold a script that names the variable. */
-const DEEPEST = 4;
-
 /** What a container's command and arguments make of dockerd. */
-export interface DockerdCommand {
+export interface DockerdCommand extends Start {
+  /** The field whose script is too long or too nested to be read: `command[2]`. Nothing else is known then. */
+  readonly unread?: string;
+}
+
+interface Start {
   /**
    * Whether the image's entrypoint adds a TCP listener of its own: it does where its first argument is missing or an
    * option (docker-library/docker, dockerd-entrypoint.sh).
@@ -25,17 +28,23 @@ export interface DockerdCommand {
 export function dockerdCommandOf(container: ReviewedContainer): DockerdCommand {
   const { command, args, environment } = wordsOf(container);
   // Without a command the image's own entrypoint is what starts.
-  const starts = startsIn(command.length === 0 ? [ENTRYPOINT, ...args] : [...command, ...args], environment);
+  const started = command.length === 0 ? [ENTRYPOINT] : command;
+  const words = [...started, ...args];
+  const starts = startsOf(words, environment);
+  const script = scriptAt(words, programIn(words)) ?? 0;
   return {
-    entrypointListens: starts.some(({ entrypointListens }) => entrypointListens),
-    hosts: starts.flatMap(({ hosts }) => hosts),
+    entrypointListens: starts?.some(({ entrypointListens }) => entrypointListens) ?? false,
+    hosts: starts?.flatMap(({ hosts }) => hosts) ?? [],
+    ...(starts === undefined
+      ? { unread: script < started.length ? `command[${script}]` : `args[${script - started.length}]` }
+      : {}),
   };
 }
 
 /** Whether its words start a Docker daemon, whatever the image. */
 export function startsDockerd(container: ReviewedContainer): boolean {
   const { command, args, environment } = wordsOf(container);
-  return startsIn([...command, ...args], environment).length > 0;
+  return (startsOf([...command, ...args], environment) ?? []).length > 0;
 }
 
 function wordsOf(container: ReviewedContainer) {
@@ -44,19 +53,35 @@ function wordsOf(container: ReviewedContainer) {
   return { command: words("command"), args: words("args"), environment };
 }
 
+/** Undefined where a script is too long or too nested to be read. */
+function startsOf(words: readonly string[], variable: Environment): readonly Start[] | undefined {
+  try {
+    return startsIn(words, variable, new ReadingLimits());
+  } catch (error) {
+    if (error instanceof UnreadableScript) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
 /** What its program is, behind whatever wraps it (`tini --`, `env X=1`, `exec`), or what a script of its does. */
-function startsIn(words: readonly string[], environment: Environment, depth = 0): readonly DockerdCommand[] {
+function startsIn(words: readonly string[], variable: Environment, limits: ReadingLimits): readonly Start[] {
   const at = programIn(words);
   const program = baseName(words[at]);
   if (program === "dockerd" || program === ENTRYPOINT) {
     return [{ entrypointListens: program === ENTRYPOINT, hosts: hostsOf(words, at + 1) }];
   }
-  const script = depth < DEEPEST ? scriptAt(words, at) : undefined;
-  return script === undefined
-    ? []
-    : commandsOf(script.text, { parameters: script.parameters, variable: environment }).flatMap((command) =>
-        startsIn(command, environment, depth + 1),
-      );
+  const script = scriptAt(words, at);
+  if (script === undefined) {
+    return [];
+  }
+  const [text = "", ...parameters] = words.slice(script);
+  return limits.nested(() =>
+    commandsOf(program === "eval" ? [text, ...parameters].join(" ") : text, { parameters, variable, limits }).flatMap(
+      (command) => startsIn(command, variable, limits),
+    ),
+  );
 }
 
 /** Index of the word that names what the command starts in the end. */
@@ -89,27 +114,18 @@ function listens(first: string | undefined): boolean {
   return first === undefined || /^[-$]/.test(first);
 }
 
-interface Script {
-  readonly text: string;
-  /** `$0`, `$1` and so on. */
-  readonly parameters: readonly string[];
-}
-
-/** The script that a program is told to run; undefined where there is none. */
-function scriptAt(words: readonly string[], at: number): Script | undefined {
+/** Index of the script that a program is told to run; undefined where there is none. */
+function scriptAt(words: readonly string[], at: number): number | undefined {
   switch (baseName(words[at])) {
     case "eval":
-      return { text: words.slice(at + 1).join(" "), parameters: [] };
     case "trap":
-      return { text: words[behindOptions(words, at + 1, [])] ?? "", parameters: [] };
+      return behindOptions(words, at + 1, []);
     case "su": {
       const option = words.findIndex((word, index) => index > at && /^(-[A-Za-z]*c|--command)$/.test(word));
-      return option < 0 ? undefined : { text: words[option + 1] ?? "", parameters: [] };
+      return option < 0 ? undefined : option + 1;
     }
-    default: {
-      const shell = shellAt(words, at);
-      return shell && { text: words[shell.operand] ?? "", parameters: words.slice(shell.operand + 1) };
-    }
+    default:
+      return shellAt(words, at)?.operand;
   }
 }
 

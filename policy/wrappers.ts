@@ -23,6 +23,7 @@ const USAGES = new Map(
     ionice: "-c -n --class --classdata",
     nice: "-n --adjustment",
     nohup: "",
+    nsenter: "-t --target",
     rootlesskit: "",
     runuser: "-G -g -u --group --user",
     setpriv: "--groups --regid --reuid",

@@ -163,10 +163,6 @@ describe("dind-unix-socket-only, on what starts dockerd", () => {
       allows(dindUnixSocket, dindPod({ env, args: ["dockerd", "--host=$(WHERE)"] }));
     });
 
-    it("but not without end, where a script names the variable that holds it", () => {
-      allows(dindUnixSocket, inEnvironment({ value: 'sh -c "$WHERE"' }, { command: ["sh", "-c", 'eval "$WHERE"'] }));
-    });
-
     it("and nowhere else: a value that is not known yet does no harm", () => {
       const variable = {
         name: "LATER",

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { ReadingLimits } from "../../policy/reading-limits";
 import { commandsOf } from "../../policy/shell-script";
 
 /** The commands of a script, one a line. */
 function commands(script: string, parameters: readonly string[] = []): string[] {
   const variable = (name: string) => (name === "KNOWN" ? "a b" : undefined);
-  return commandsOf(script, { parameters, variable }).map((words) => words.join("|"));
+  return commandsOf(script, { parameters, variable, limits: new ReadingLimits() }).map((words) => words.join("|"));
 }
 
 describe("the policy pack's reading of a shell script", () => {
