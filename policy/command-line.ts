@@ -1,20 +1,27 @@
 /** A variable's name and its new value. */
 export const ASSIGNMENT = /^([A-Za-z_]\w*)=([^]*)$/;
 
+/** The shell's own words that a command may follow. */
+const KEYWORDS = new Set("! { } do done elif else fi if then until while".split(" "));
+
 /** The words of a shell command while it is being read, piece by piece. */
 export class CommandLine {
   private words: string[] = [];
   private word: string | undefined;
   /** The next word is where a redirection leads. */
   private isTarget = false;
+  /** How many `case` have begun and not ended. */
+  private cases = 0;
+  /** What comes is a pattern of the last of them, or its end. */
+  isPattern = false;
 
   get isBetweenWords(): boolean {
     return this.word === undefined;
   }
 
-  /** The word so far. Its shell does not split what follows. */
-  get isAssignment(): boolean {
-    return ASSIGNMENT.test(this.word ?? "");
+  /** Whether the words of a variable that follows are words of their own. */
+  get splits(): boolean {
+    return this.words[0] !== "case" && !ASSIGNMENT.test(this.word ?? "");
   }
 
   append(text: string): void {
@@ -32,13 +39,10 @@ export class CommandLine {
   }
 
   endWord(): void {
-    if (this.word === undefined) {
-      return;
+    if (this.word !== undefined && !this.isTarget) {
+      this.push(this.word);
     }
-    if (!this.isTarget) {
-      this.words.push(this.word);
-    }
-    this.isTarget = false;
+    this.isTarget &&= this.word === undefined;
     this.word = undefined;
   }
 
@@ -57,11 +61,40 @@ export class CommandLine {
     this.isTarget = true;
   }
 
-  /** All of them; the next command begins. */
+  /** A function's name and a pattern are no commands. The next one begins. */
+  drop(): void {
+    this.endWord();
+    this.words = [];
+    this.isPattern = false;
+  }
+
+  /** After `;;`, where a `case` has not ended. */
+  beginPattern(): void {
+    this.isPattern = this.cases > 0;
+  }
+
+  /** All of them, but none of a pattern. The next command begins, or the pattern goes on. */
   takeWords(): readonly string[] {
     this.endGroup();
     const { words } = this;
     this.words = [];
-    return words;
+    return this.isPattern ? [] : words;
+  }
+
+  private push(word: string): void {
+    if (this.words.length === 0 && word === "esac") {
+      this.cases = Math.max(0, this.cases - 1);
+      this.isPattern = false;
+    } else if (this.words.length > 0 || !KEYWORDS.has(word)) {
+      this.words.push(word);
+    }
+    const [first] = this.words;
+    if (first === "function" && this.words.length === 2) {
+      this.words = [];
+    } else if (first === "case" && this.words.length > 2 && word === "in") {
+      this.words = [];
+      this.cases += 1;
+      this.isPattern = true;
+    }
   }
 }

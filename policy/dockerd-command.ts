@@ -1,20 +1,20 @@
+import { ASSIGNMENT } from "./command-line";
 import { type Environment, environmentOf, substituted } from "./environment";
 import { textsOf } from "./fields";
 import type { ReviewedContainer } from "./pods";
+import { ReadingLimits, UnreadableScript } from "./reading-limits";
 import { commandsOf } from "./shell-script";
+import { baseName, behindOptions, behindWrapper } from "./wrappers";
 
 const ENTRYPOINT = "dockerd-entrypoint.sh";
 
-/** Programs that take a program's name and do not start it. */
-const NAMES_ONLY = new Set(
-  "[ [[ cat chmod cp echo grep killall ln ls mv pgrep pidof pkill printf rm sed test type which".split(" "),
-);
-
-/** Scripts inside scripts that are read. A variable may hold a script that names the variable. */
-const DEEPEST = 4;
-
 /** What a container's command and arguments make of dockerd. */
-export interface DockerdCommand {
+export interface DockerdCommand extends Start {
+  /** The field whose script is too long or too nested to be read: `command[2]`. Nothing else is known then. */
+  readonly unread?: string;
+}
+
+interface Start {
   /**
    * Whether the image's entrypoint adds a TCP listener of its own: it does where its first argument is missing or an
    * option (docker-library/docker, dockerd-entrypoint.sh).
@@ -28,17 +28,23 @@ export interface DockerdCommand {
 export function dockerdCommandOf(container: ReviewedContainer): DockerdCommand {
   const { command, args, environment } = wordsOf(container);
   // Without a command the image's own entrypoint is what starts.
-  const starts = startsIn(command.length === 0 ? [ENTRYPOINT, ...args] : [...command, ...args], environment);
+  const started = command.length === 0 ? [ENTRYPOINT] : command;
+  const words = [...started, ...args];
+  const starts = startsOf(words, environment);
+  const script = scriptAt(words, programIn(words)) ?? 0;
   return {
-    entrypointListens: starts.some(({ entrypointListens }) => entrypointListens),
-    hosts: starts.flatMap(({ hosts }) => hosts),
+    entrypointListens: starts?.some(({ entrypointListens }) => entrypointListens) ?? false,
+    hosts: starts?.flatMap(({ hosts }) => hosts) ?? [],
+    ...(starts === undefined
+      ? { unread: script < started.length ? `command[${script}]` : `args[${script - started.length}]` }
+      : {}),
   };
 }
 
 /** Whether its words start a Docker daemon, whatever the image. */
 export function startsDockerd(container: ReviewedContainer): boolean {
   const { command, args, environment } = wordsOf(container);
-  return startsIn([...command, ...args], environment).length > 0;
+  return (startsOf([...command, ...args], environment) ?? []).length > 0;
 }
 
 function wordsOf(container: ReviewedContainer) {
@@ -47,65 +53,94 @@ function wordsOf(container: ReviewedContainer) {
   return { command: words("command"), args: words("args"), environment };
 }
 
-/** Whatever wraps it (`tini --`, `env X=1`, `sh`, `exec`), the first word that is dockerd, its entrypoint or a script counts. */
-function startsIn(words: readonly string[], environment: Environment, depth = 0): readonly DockerdCommand[] {
-  for (const [index, word] of words.entries()) {
-    const rest = words.slice(index + 1);
-    if (NAMES_ONLY.has(baseName(word)) || (word === "command" && /^-[vV]$/.test(rest[0] ?? ""))) {
-      return [];
+/** Undefined where a script is too long or too nested to be read. */
+function startsOf(words: readonly string[], variable: Environment): readonly Start[] | undefined {
+  try {
+    return startsIn(words, variable, new ReadingLimits());
+  } catch (error) {
+    if (error instanceof UnreadableScript) {
+      return undefined;
     }
-    if (baseName(word) === "dockerd") {
-      return [{ entrypointListens: false, hosts: hostsOf(rest) }];
-    }
-    if (baseName(word) === ENTRYPOINT) {
-      // Anything else than an option is what the entrypoint starts in its place.
-      return listens(rest) ? [{ entrypointListens: true, hosts: hostsOf(rest) }] : startsIn(rest, environment, depth);
-    }
-    const starts = (depth < DEEPEST ? scriptsIn(word, rest) : []).flatMap(({ script, parameters }) =>
-      commandsOf(script, { parameters, variable: environment }).flatMap((command) =>
-        startsIn(command, environment, depth + 1),
-      ),
-    );
-    if (starts.length > 0) {
-      return starts;
-    }
+    throw error;
   }
-  return [];
+}
+
+/** What its program is, behind whatever wraps it (`tini --`, `env X=1`, `exec`), or what a script of its does. */
+function startsIn(words: readonly string[], variable: Environment, limits: ReadingLimits): readonly Start[] {
+  const at = programIn(words);
+  const program = baseName(words[at]);
+  if (program === "dockerd" || program === ENTRYPOINT) {
+    return [{ entrypointListens: program === ENTRYPOINT, hosts: hostsOf(words, at + 1) }];
+  }
+  const script = scriptAt(words, at);
+  if (script === undefined) {
+    return [];
+  }
+  const [text = "", ...parameters] = words.slice(script);
+  return limits.nested(() =>
+    commandsOf(program === "eval" ? [text, ...parameters].join(" ") : text, { parameters, variable, limits }).flatMap(
+      (command) => startsIn(command, variable, limits),
+    ),
+  );
+}
+
+/** Index of the word that names what the command starts in the end. */
+function programIn(words: readonly string[]): number {
+  let at = 0;
+  for (let next: number | undefined = at; next !== undefined; next = behind(words, at)) {
+    at = next;
+  }
+  return at;
+}
+
+/** Index of the word that counts in place of this one; undefined where this one does. */
+function behind(words: readonly string[], at: number): number | undefined {
+  const word = words[at] ?? "";
+  // A variable that is not known may be nothing: `$SUDO dockerd`.
+  if (/^\$[^/]*$/.test(word) || ASSIGNMENT.test(word)) {
+    return at + 1;
+  }
+  if (baseName(word) === ENTRYPOINT) {
+    // Anything else than an option is what the entrypoint starts in its place.
+    return listens(words[at + 1]) ? undefined : at + 1;
+  }
+  const { isScript, operand } = shellAt(words, at) ?? {};
+  return isScript === false ? operand : behindWrapper(words, at);
 }
 
 /** The entrypoint's own condition for `dockerd --host=tcp://0.0.0.0:2376`, or 2375 without TLS. */
-function listens([first]: readonly string[]): boolean {
+function listens(first: string | undefined): boolean {
   // A variable whose value is not known may be an option, or nothing.
   return first === undefined || /^[-$]/.test(first);
 }
 
-interface Script {
-  readonly script: string;
-  readonly parameters: readonly string[];
+/** Index of the script that a program is told to run; undefined where there is none. */
+function scriptAt(words: readonly string[], at: number): number | undefined {
+  switch (baseName(words[at])) {
+    case "eval":
+    case "trap":
+      return behindOptions(words, at + 1, []);
+    case "su": {
+      const option = words.findIndex((word, index) => index > at && /^(-[A-Za-z]*c|--command)$/.test(word));
+      return option < 0 ? undefined : option + 1;
+    }
+    default:
+      return shellAt(words, at)?.operand;
+  }
 }
 
-/** `sh -c script name parameters...`; any other word of several words may be one, too: `eval`, `su -c`, `trap`. */
-function scriptsIn(word: string, rest: readonly string[]): readonly Script[] {
-  if (!/^(ba|da|a|k|z)?sh$/.test(baseName(word))) {
-    return /\s/.test(word) ? [{ script: word, parameters: [] }] : [];
+/** `sh -c script name parameters...`, or `sh file parameters...`. */
+function shellAt(words: readonly string[], at: number): { operand: number; isScript: boolean } | undefined {
+  if (!/^(ba|da|a|k|z)?sh$/.test(baseName(words[at]))) {
+    return undefined;
   }
-  let [at, isScript] = [0, false];
-  for (let option = rest[at]; option !== undefined && /^[-+]/.test(option); option = rest[at]) {
-    isScript ||= /^-[A-Za-z]*c/.test(option);
-    // `-o pipefail` is one option.
-    at += /^[-+][A-Za-z]*[oO]$/.test(option) ? 2 : 1;
-  }
-  const script = rest[at];
-  return isScript && script !== undefined ? [{ script, parameters: rest.slice(at + 1) }] : [];
+  const operand = behindOptions(words, at + 1, ["-O", "-o"]);
+  return { operand, isScript: words.slice(at + 1, operand).some((option) => /^-[A-Za-z]*c/.test(option)) };
 }
 
-function hostsOf(words: readonly string[]): string[] {
+function hostsOf(words: readonly string[], from: number): string[] {
   return words.flatMap((word, index) => {
     const match = /^(?:--host|-D?H)(?:=([^]*))?$/.exec(word) ?? /^-D?H([^]+)$/.exec(word);
-    return match === null ? [] : [match[1] ?? words[index + 1] ?? ""];
+    return match === null || index < from ? [] : [match[1] ?? words[index + 1] ?? ""];
   });
-}
-
-function baseName(path: string): string {
-  return /\s/.test(path) ? "" : (path.split("/").pop() ?? "");
 }

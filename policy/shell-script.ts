@@ -1,4 +1,5 @@
 import { ASSIGNMENT, CommandLine } from "./command-line";
+import type { ReadingLimits } from "./reading-limits";
 
 /** What a shell knows before it reads a script. */
 export interface ShellStart {
@@ -6,6 +7,7 @@ export interface ShellStart {
   readonly parameters: readonly string[];
   /** A variable of its environment; undefined where its value is not known. */
   readonly variable: (name: string) => string | undefined;
+  readonly limits: ReadingLimits;
 }
 
 /**
@@ -13,6 +15,8 @@ export interface ShellStart {
  * redirections, and with variables replaced. What only a run can tell keeps its dollar sign.
  *
  * Read from top to bottom, as if every branch were taken.
+ *
+ * @throws UnreadableScript
  */
 export function commandsOf(script: string, start: ShellStart): readonly (readonly string[])[] {
   const reader = new ScriptReader(script, start);
@@ -34,6 +38,7 @@ class ScriptReader {
     script: string,
     private readonly start: ShellStart,
   ) {
+    start.limits.spend(script.length);
     // A line that goes on in the next one.
     this.script = script.replaceAll("\\\n", "");
     this.parameters = start.parameters;
@@ -50,14 +55,27 @@ class ScriptReader {
         this.readQuoted(line);
       } else if (this.take(/(?:&>>?|[<>]+[&|-]?)/y)) {
         line.redirect();
+      } else if (this.take(/\(\s*\)/y)) {
+        // Behind it is what a function does.
+        line.drop();
+      } else if (line.isPattern && this.take(/\(/y)) {
+        line.endWord();
       } else if (this.take(/\(/y)) {
-        this.readCommands(true);
+        this.readNested();
         line.endGroup();
       } else if (this.take(/\)/y)) {
+        line.endWord();
+        if (line.isPattern) {
+          line.drop();
+          continue;
+        }
         this.finish(line);
         if (nested) {
           return;
         }
+      } else if (this.take(/;[;&]+/y)) {
+        this.finish(line);
+        line.beginPattern();
       } else if (this.take(/[;&|\n]+/y)) {
         this.finish(line);
       } else if (this.take(/[ \t\r]+/y)) {
@@ -67,6 +85,12 @@ class ScriptReader {
       }
     }
     this.finish(line);
+  }
+
+  private readNested(): void {
+    this.start.limits.nested(() => {
+      this.readCommands(true);
+    });
   }
 
   /** To the closing double quote. */
@@ -81,7 +105,7 @@ class ScriptReader {
   /** A variable or another command's output, where one comes next. */
   private readExpansion(line: CommandLine, quoted: boolean): boolean {
     if (this.take(/\$\(/y)) {
-      this.readCommands(true);
+      this.readNested();
       line.append(OUTPUT);
       return true;
     }
@@ -104,9 +128,11 @@ class ScriptReader {
     if (value === undefined) {
       line.append(text);
     } else if (typeof value !== "string") {
+      this.start.limits.spend(value.join(" ").length);
       line.appendWords(value);
     } else {
-      line.appendWords(quoted || line.isAssignment ? [value] : value.split(/\s+/).filter((field) => field !== ""));
+      this.start.limits.spend(value.length);
+      line.appendWords(line.splits && !quoted ? value.split(/\s+/).filter((field) => field !== "") : [value]);
     }
     return true;
   }

@@ -33,10 +33,10 @@ function isForAgents({ urn, name }: ReviewedResource, { inline, pool }: Reviewed
   if (names.some(namesAgents)) {
     return true;
   }
-  const labels = Object.entries(fieldsAt(pool, "nodeConfig", "labels"));
-  const texts = [...names, ...labels.map(([key, value]) => `${key} ${textOf(value) ?? ""}`)];
-  // The queue that a label names may well be called default.
-  return texts.some(namesBuildkite) && !texts.some((text) => namesOthers(text) && !/queue/i.test(text));
+  const labels = Object.entries(fieldsAt(pool, "nodeConfig", "labels")).map(
+    ([key, value]) => `${key}=${textOf(value) ?? ""}`,
+  );
+  return [...names, ...labels].some(namesBuildkite) && !names.some(namesOthers) && !labels.some(saysOthers);
 }
 
 function namesBuildkite(text: string): boolean {
@@ -47,8 +47,14 @@ function namesAgents(name: string): boolean {
   return namesBuildkite(name) && wordsOf(name).some((word) => /^agents?$/.test(word));
 }
 
-function namesOthers(text: string): boolean {
-  return wordsOf(text).some((word) => /^(system|dispatcher|default)$/.test(word));
+/** A queue may well be called default, and its pool after it: only `default-pool` is GKE's own. */
+function namesOthers(name: string): boolean {
+  return /\b(system|dispatcher|default-pool)\b/.test(wordsOf(name).join("-"));
+}
+
+/** Labels speak of teams, environments and queues, too: only what says the pool's purpose counts. */
+function saysOthers(label: string): boolean {
+  return /(^|\/)(node[-_]?)?(pool|role)=(buildkite-)?(system|dispatcher)$/i.test(label);
 }
 
 /** `buildkite-system`, `buildkite_system` and `buildkiteSystem` are two words. */

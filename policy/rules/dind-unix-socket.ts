@@ -15,9 +15,16 @@ export const dindUnixSocket: Rule = {
   faultsOf(resource) {
     return (podOf(resource)?.containers ?? []).filter(runsDockerd).flatMap((container) => {
       const where = `${titleOf(resource)}: container ${container.name}`;
-      const { entrypointListens, hosts } = dockerdCommandOf(container);
+      const { entrypointListens, hosts, unread } = dockerdCommandOf(container);
       const elsewhere = hosts.filter((host) => !host.startsWith("unix://"));
       return [
+        ...(unread === undefined
+          ? []
+          : [
+              `${where}: the script in ${unread} is too long or too nested to be read, so nobody can tell where its dockerd listens. ` +
+                "Fix: plain arguments for the image's entrypoint (args: [dockerd, --host=unix:///run/dind/docker.sock]), " +
+                "or a shorter script.",
+            ]),
         ...(entrypointListens
           ? [
               `${where}: its first argument is not dockerd, so the image's entrypoint adds --host=tcp://0.0.0.0, also beside a --host of yours. ` +

@@ -35,6 +35,13 @@ describe("agents-pool-taint", () => {
     "a queue's label": nodePool("a", labeled({ queue: "buildkite" })),
     "its name, with the queue default as a label": nodePool("buildkite", labeled({ "buildkite.com/queue": "default" })),
     "its name, with agents for the queue default": nodePool("buildkite-agents-default", {}),
+    "its name, after the queue default": nodePool("buildkite-default", {}),
+    "its own name, after the queue default": nodePool("a", { name: "buildkite-default" }),
+    "its name, in the environment default": nodePool("buildkite", labeled({ env: "default" })),
+    "its name, of a team that builds the system": nodePool("buildkite", labeled({ team: "build-system" })),
+    "its name, of a team called after the system": nodePool("buildkite", labeled({ team: "system" })),
+    "its name, with a label about the dispatcher": nodePool("buildkite", labeled({ dispatcher: "main" })),
+    "its name, with the system's builds for a role": nodePool("buildkite", labeled({ role: "build-system" })),
   })) {
     it(`knows an agents' pool by ${what}`, () => {
       refuses(agentsPoolTaint, pool, NODE_POOL);
@@ -61,6 +68,11 @@ describe("agents-pool-taint", () => {
     "the dispatcher's": nodePool("buildkite-system", {}),
     "the dispatcher's, by its own name": nodePool("buildkite", { name: "buildkite-dispatcher" }),
     "the dispatcher's, by a label": nodePool("buildkite", labeled({ pool: "system" })),
+    "the dispatcher's, by a label alone": nodePool("a", labeled({ role: "buildkite-dispatcher" })),
+    "the dispatcher's, by a label with a prefix": nodePool(
+      "buildkite",
+      labeled({ "acme.example/node-pool": "system" }),
+    ),
     "the cluster's default": nodePool("buildkite-default-pool", {}),
     "in camel case": nodePool("buildkiteSystem", {}),
     "of the team": nodePool("system", labeled({ team: "buildkite" })),

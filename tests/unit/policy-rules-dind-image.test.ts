@@ -97,6 +97,20 @@ describe("what the policy pack takes for docker:dind", () => {
       { command: ["sh", "-c", "(dockerd &) && sleep 1"] },
       { command: ["sh", "-c", "dockerd & wait"] },
       { command: ["sh", "-c"], args: ["/usr/local/bin/dockerd-entrypoint.sh dockerd & wait"] },
+      { command: ["dind", "dockerd"] },
+      { command: ["timeout", "-k", "5", "--signal", "KILL", "20", "dockerd"] },
+      { command: ["sudo", "-u", "root", "X=1", "nice", "-n5", "ionice", "-c", "2", "/usr/bin/dockerd"] },
+      { command: ["sh", "-c", "until dockerd; do sleep 1; done"] },
+      { command: ["sh", "-c", "start() { exec dockerd; }; start"] },
+      { command: ["sh", "-c", "function start { dockerd; }; start"] },
+      { command: ["sh", "-c", 'case "$1" in a | b) exit ;; *) dockerd ;; esac'] },
+      { command: ["sh", "-c", "case $x in (a) ;; esac; dockerd"] },
+      { command: ["sh", "-c", "x=$(case $y in a) dockerd ;; esac)"] },
+      { command: ["sh", "-c", "$SUDO dockerd"] },
+      { command: ["sh", "-c", '"$BIN/dockerd"'] },
+      { command: ["sh", "-c", "eval dockerd -D"] },
+      { command: ["sh", "-c", "trap -- 'dockerd & wait' HUP"] },
+      { command: ["sh", "-c", "exec -a engine dockerd <&-"] },
     ]) {
       assert.equal(isDind({ image: "example/engine:1", ...change }), true, JSON.stringify(change));
     }
@@ -109,8 +123,22 @@ describe("what the policy pack takes for docker:dind", () => {
       'while [ -z "$(pidof dockerd)" ]; do sleep 1; done',
       'command -v dockerd-entrypoint.sh || echo "dockerd -H is missing"',
       "trap 'pkill -x dockerd' EXIT; buildkite-agent start # dockerd -D runs next door",
+      'until docker info; do log "waiting for dockerd"; sleep 1; done; exec buildkite-agent start',
+      "tail -F /var/log/dockerd",
+      'docker info || fail "dockerd is not up"',
+      'docker info || buildkite-agent annotate "dockerd failed"',
+      "systemctl is-active dockerd",
+      "sudo -n systemctl restart dockerd",
+      "timeout 20 pgrep -f dockerd",
+      "docker run --privileged docker:dind dockerd",
+      "for process in dockerd containerd; do pgrep $process; done",
+      'case "$x" in dockerd) exit 1 ;; esac',
+      'case "$x" in\n  # The engine.\n  a) exit ;;\n  (dockerd | dind) exit 1\nesac',
+      'x=$(case "$y" in a) echo ;; dockerd) exit 1 ;; esac); wait',
+      "dockerd() { return 1; }",
+      "DOCKERD=dockerd; wait",
     ]) {
-      assert.equal(isDind({ image: "example/agent:1", command: ["sh", "-c", script] }), false, script);
+      assert.equal(isDind({ image: "buildkite/agent:3", command: ["bash", "-c", script] }), false, script);
     }
   });
 });

@@ -1,3 +1,4 @@
+import { nativeDindScript, sharedVolumeDindScript } from "../../components/sidecar-scripts";
 import { dindUnixSocket } from "../../policy/rules/dind-unix-socket";
 import { dindPod } from "../policy/dind-pod";
 import { allows, refuses } from "../policy/verdicts";
@@ -39,6 +40,7 @@ describe("dind-unix-socket-only, on what starts dockerd", () => {
     ["tini", "--", "dind", "dockerd", "--host=tcp://0.0.0.0:1234"],
     ["dockerd-entrypoint.sh", "sh", "-c", "dockerd --host=tcp://0.0.0.0:1234"],
     ["su", "-c", "dockerd -DH tcp://0.0.0.0:1234"],
+    ["env", "-i", "-u", "A", "B=1", "setsid", "-w", "chroot", "/host", "dockerd", "-H", "tcp://0.0.0.0:1234"],
   ]) {
     it(`refuses a TCP address behind a wrapper: ${command.join(" ")}`, () => {
       refuses(dindUnixSocket, started(...command), TCP);
@@ -128,6 +130,18 @@ describe("dind-unix-socket-only, on what starts dockerd", () => {
     });
   }
 
+  for (const [mode, script] of Object.entries({
+    native: nativeDindScript("pod", 10),
+    sharedVolume: sharedVolumeDindScript("pod", 10),
+  })) {
+    it(`reads this program's own script: ${mode}`, () => {
+      const own = (...args: string[]) => dindPod({ command: ["sh", "-c", script, "dind"], args });
+      allows(dindUnixSocket, own("dockerd", "--host=unix:///x"));
+      refuses(dindUnixSocket, own("dockerd", "--host=tcp://0.0.0.0:1234"), TCP);
+      refuses(dindUnixSocket, own("--debug"), ENTRYPOINT);
+    });
+  }
+
   describe("reads the environment where a word asks for it", () => {
     const inEnvironment = (value: unknown, more: Record<string, unknown>) =>
       dindPod({ env: [{ name: "WHERE", ...(value as object) }], args: undefined, ...more });
@@ -147,10 +161,6 @@ describe("dind-unix-socket-only, on what starts dockerd", () => {
     it("the last of two, as the kubelet takes it", () => {
       const env = ["tcp://0.0.0.0:1234", "unix:///x"].map((value) => ({ name: "WHERE", value }));
       allows(dindUnixSocket, dindPod({ env, args: ["dockerd", "--host=$(WHERE)"] }));
-    });
-
-    it("but not without end, where a script names the variable that holds it", () => {
-      allows(dindUnixSocket, inEnvironment({ value: 'sh -c "$WHERE"' }, { command: ["sh", "-c", 'eval "$WHERE"'] }));
     });
 
     it("and nowhere else: a value that is not known yet does no harm", () => {
