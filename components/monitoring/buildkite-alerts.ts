@@ -43,7 +43,7 @@ export function buildkiteAlerts(scope: MonitoringScope, reconcileSeconds: number
     alertRule({
       alert: "BuildkiteRateLimited",
       severity: "warning",
-      expr: `${gained("namespace, call", limited, "15m")} > 5`,
+      expr: `${gained(scope, "namespace, call", limited, 15)} > 5`,
       for: "5m",
       summary: "Buildkite limits the calls of kind {{ $labels.call }}",
       description: "About {{ $value | humanize }} answers 429 within 15 minutes; lists come late.",

@@ -23,7 +23,7 @@ export function jobAlerts(scope: MonitoringScope): AlertRule[] {
     alertRule({
       alert: "BuildkiteJobsNotMade",
       severity: "critical",
-      expr: `${gained("namespace, queue, outcome", notMade, "15m")} > 0`,
+      expr: `${gained(scope, "namespace, queue, outcome", notMade, 15)} > 0`,
       for: "1m",
       summary: "Jobs of queue {{ $labels.queue }} got no Kubernetes Job: {{ $labels.outcome }}",
       description: "About {{ $value | humanize }} within 15 minutes. The log has one line for each.",
@@ -54,7 +54,7 @@ function reconcilingAlerts(scope: MonitoringScope): AlertRule[] {
     alertRule({
       alert: "BuildkitePodsCannotStart",
       severity: "warning",
-      expr: `${gained("namespace, cause", own(scope, "start_failures_total"), "15m")} > 0`,
+      expr: `${gained(scope, "namespace, cause", own(scope, "start_failures_total"), 15)} > 0`,
       for: "1m",
       summary: "Pods of builds cannot start: {{ $labels.cause }}",
       description:
@@ -63,7 +63,7 @@ function reconcilingAlerts(scope: MonitoringScope): AlertRule[] {
     alertRule({
       alert: "BuildkiteJobsGivenUp",
       severity: "warning",
-      expr: `${gained("namespace, queue, cause, reported", told, "15m")} > 0`,
+      expr: `${gained(scope, "namespace, queue, cause, reported", told, 15)} > 0`,
       for: "1m",
       summary: "Jobs of queue {{ $labels.queue }} were given up: {{ $labels.cause }}",
       description: "About {{ $value | humanize }} within 15 minutes; told to Buildkite: {{ $labels.reported }}.",
@@ -71,7 +71,7 @@ function reconcilingAlerts(scope: MonitoringScope): AlertRule[] {
     alertRule({
       alert: "BuildkiteAgentsLost",
       severity: "warning",
-      expr: `${gained("namespace, queue", lost, "1h")} > 3`,
+      expr: `${gained(scope, "namespace, queue", lost, 60)} > 3`,
       for: "1m",
       summary: "Agents of queue {{ $labels.queue }} die without a word",
       description: "About {{ $value | humanize }} within an hour: their node went away, or the kernel killed them.",
@@ -79,7 +79,7 @@ function reconcilingAlerts(scope: MonitoringScope): AlertRule[] {
     alertRule({
       alert: "BuildkitePodsLeftOver",
       severity: "warning",
-      expr: `${gained("namespace", leftOver, "1h")} > 3`,
+      expr: `${gained(scope, "namespace", leftOver, 60)} > 3`,
       for: "1m",
       summary: "Pods outlive their builds",
       description: "About {{ $value | humanize }} within an hour were deleted long after their builds had ended.",
