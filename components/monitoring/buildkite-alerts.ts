@@ -1,4 +1,5 @@
 import { alertRule, gained, own, type AlertRule, type MonitoringScope } from "./alert";
+import { notMade, quotaFull } from "./job-alerts";
 
 /** A list older than this many intervals is stale, and never before {@link STALE_SECONDS}. */
 const STALE_INTERVALS = 3;
@@ -15,6 +16,10 @@ export function buildkiteAlerts(scope: MonitoringScope, reconcileSeconds: number
   const limit = `max by (namespace) (${own(scope, "jobs_in_flight_limit")})`;
   const paused = `max by (namespace, queue) (${own(scope, "queue_paused")}) == 1`;
   const stopped = `max by (namespace, queue) (${own(scope, "queue_stopped")}) == 1`;
+  // Jobs that these keep are listed and grow old, too, and hold no slot. What else a held job waits for has no alert that is
+  // sure to fire.
+  const kept = `on (namespace, queue) (${paused} or ${stopped} or ${notMade(scope, "namespace, queue")})`;
+  const known = `unless ${kept} unless on (namespace) ${quotaFull(scope)}`;
   return [
     alertRule({
       alert: "BuildkiteListStale",
@@ -59,7 +64,7 @@ export function buildkiteAlerts(scope: MonitoringScope, reconcileSeconds: number
     alertRule({
       alert: "BuildkiteJobsWaitDespiteFreeSlots",
       severity: "critical",
-      expr: `${waiting} > 120 and on (namespace) ${limit} > ${inFlight} unless on (namespace, queue) (${paused} or ${stopped})`,
+      expr: `${waiting} > 120 and on (namespace) ${limit} > ${inFlight} ${known}`,
       for: "5m",
       summary: "Jobs of queue {{ $labels.queue }} wait at Buildkite though there are free slots",
       description: "The oldest waits for {{ $value | humanizeDuration }}, and nothing that is known keeps it.",
@@ -67,7 +72,7 @@ export function buildkiteAlerts(scope: MonitoringScope, reconcileSeconds: number
     alertRule({
       alert: "BuildkiteJobsWaitTooLong",
       severity: "warning",
-      expr: `${waiting} > 1800 unless on (namespace, queue) ${paused}`,
+      expr: `${waiting} > 1800 ${known}`,
       for: "5m",
       summary: "A job of queue {{ $labels.queue }} waits at Buildkite for {{ $value | humanizeDuration }}",
       description: "All slots are taken for long: maxNodes times jobsPerNode is less than what is built.",

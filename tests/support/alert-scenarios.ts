@@ -77,6 +77,12 @@ function unscraped(from: number, minutes: number, pod?: Pod): Change[] {
   });
 }
 
+/** A job that is listed and has no Job, whatever keeps it: also one that is held, or was tried in vain. */
+function waitingFor(minutes: number): Change {
+  const before = END - minutes;
+  return { series: 'oldest_waiting_seconds{queue="default"}', values: `5x${before} 60+60x${minutes - 1}` };
+}
+
 /** Fires nothing, whatever goes on. */
 const QUIET: readonly Scenario[] = [
   { name: "all is well", changes: [], fires: [] },
@@ -91,10 +97,7 @@ const QUIET: readonly Scenario[] = [
   },
   {
     name: "all slots are taken for 20 minutes, and jobs wait",
-    changes: [
-      { series: 'jobs_in_flight{queue="default"}', values: "10x120" },
-      { series: 'oldest_waiting_seconds{queue="default"}', values: "5x100 0+60x20" },
-    ],
+    changes: [{ series: 'jobs_in_flight{queue="default"}', values: "10x120" }, waitingFor(20)],
     fires: [],
   },
   {
@@ -153,10 +156,16 @@ const LOUD: readonly Scenario[] = [
     values: "_x110 1x10",
     pod: "a",
   }),
-  firing("BuildkiteTemplateMissing", {
-    series: 'trouble{part="template",cause="missing"}',
-    values: "_x110 1x10",
-  }),
+  {
+    name: "a PodTemplate is missing for an hour",
+    changes: [
+      { series: 'trouble{part="template",cause="missing"}', values: "_x60 1x60" },
+      { series: 'jobs_total{queue="default",outcome="refused"}', values: "_x62 1+2x58" },
+      waitingFor(60),
+    ],
+    fires: ["BuildkiteTemplateMissing", "BuildkiteJobsNotMade"],
+    from: 70,
+  },
   firing("BuildkiteListStale", { series: "buildkite_last_list_timestamp_seconds", values: "0+60x110 6600x10" }),
   firing("BuildkiteTokenRefused", { series: "buildkite_token_refused", values: "0x110 1x10" }),
   firing("BuildkiteApiFailing", {
@@ -167,16 +176,34 @@ const LOUD: readonly Scenario[] = [
     series: 'buildkite_request_seconds_count{call="list",code="429"}',
     values: "_x105 1+1x15",
   }),
-  firing("BuildkiteQueueStopped", { series: 'queue_stopped{queue="default"}', values: "_x110 1x10" }),
-  firing("BuildkiteJobsWaitDespiteFreeSlots", {
-    series: 'oldest_waiting_seconds{queue="default"}',
-    values: "5x105 0+60x15",
-  }),
-  firing(
-    "BuildkiteJobsWaitTooLong",
-    { series: 'jobs_in_flight{queue="default"}', values: "10x120" },
-    { series: 'oldest_waiting_seconds{queue="default"}', values: "5x70 0+60x50" },
-  ),
+  {
+    ...firing(
+      "BuildkiteQueueStopped",
+      { series: 'queue_stopped{queue="default"}', values: "_x60 1x60" },
+      waitingFor(60),
+    ),
+    from: 70,
+  },
+  firing("BuildkiteJobsWaitDespiteFreeSlots", waitingFor(15)),
+  {
+    ...firing(
+      "BuildkiteJobsWaitDespiteFreeSlots",
+      { series: 'jobs_held{state="api_server"}', values: "_x105 6x15" },
+      waitingFor(15),
+    ),
+    name: "BuildkiteJobsWaitDespiteFreeSlots fires where the API server is there but takes no Job",
+  },
+  {
+    ...firing(
+      "BuildkiteJobsWaitDespiteFreeSlots",
+      { series: 'queue_stopped{queue="docker"}', values: "1x120" },
+      { series: 'jobs_total{queue="docker",outcome="foreign"}', values: "0+1x120" },
+      waitingFor(15),
+    ),
+    name: "BuildkiteJobsWaitDespiteFreeSlots fires though it is known what keeps another queue",
+    fires: ["BuildkiteJobsWaitDespiteFreeSlots", "BuildkiteQueueStopped", "BuildkiteJobsNotMade"],
+  },
+  firing("BuildkiteJobsWaitTooLong", { series: 'jobs_in_flight{queue="default"}', values: "10x120" }, waitingFor(50)),
   firing("BuildkiteJobsNotServed", { series: 'not_served{queue="default"}', values: "0x80 2x40" }),
   // The first of its cause: the series is born with 1, and nothing is added.
   firing("BuildkitePodsCannotStart", {
@@ -245,7 +272,27 @@ const LOUD: readonly Scenario[] = [
     name: "BuildkiteJobsNotMade fires late after a gap longer than its window",
     from: 117,
   },
-  firing("BuildkiteQuotaFull", { series: 'jobs_held{state="quota"}', values: "_x100 12x20", pod: "a" }),
+  {
+    ...firing(
+      "BuildkiteJobsNotMade",
+      // It is tried again each 5 minutes.
+      {
+        series: 'jobs_total{queue="default",outcome="foreign"}',
+        values: "_x60 1x5 2x5 3x5 4x5 5x5 6x5 7x5 8x5 9x5 10x6",
+      },
+      waitingFor(60),
+    ),
+    name: "BuildkiteJobsNotMade fires alone while somebody else's Job has the name",
+    from: 70,
+  },
+  {
+    ...firing(
+      "BuildkiteQuotaFull",
+      { series: 'jobs_held{state="quota"}', values: "_x60 12x60", pod: "a" },
+      waitingFor(60),
+    ),
+    from: 70,
+  },
   firing("BuildkiteAgentsLost", {
     series: 'given_up_total{queue="default",cause="agent_lost",reported="finished"}',
     values: "_x90 1+1x30",
