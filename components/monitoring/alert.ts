@@ -79,6 +79,11 @@ export function gained(scope: Pick<MonitoringScope, "namespace">, by: string, se
   return `sum by (${by}) ((${born}) or increase(${series}[${window}]))`;
 }
 
+/** Replicas that hear nothing of the API server. */
+export function unheard(scope: Pick<MonitoringScope, "namespace">): string {
+  return `time() - ${own(scope, "kubernetes_last_contact_timestamp_seconds")} > 180`;
+}
+
 /** Holds while any replica tells of the trouble. */
 export function trouble(scope: Pick<MonitoringScope, "namespace">, part: Sign["part"], cause: string): string {
   return `max by (namespace) (${own(scope, "trouble", `part="${part}",cause="${cause}"`)}) == 1`;

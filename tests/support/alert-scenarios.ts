@@ -118,6 +118,15 @@ const QUIET: readonly Scenario[] = [
     changes: [{ series: 'webhooks_rejected_total{cause="signature_wrong"}', values: "70x115 73x5", pod: "a" }],
     fires: [],
   },
+  {
+    name: "one of two replicas does not reach Buildkite for an hour: what it has listed last grows old",
+    changes: [
+      { series: "buildkite_last_list_timestamp_seconds", values: "0+60x60 3600x59", pod: "a" },
+      { ...waitingFor(60), pod: "a" },
+      { series: 'not_served{queue="default"}', values: "0x55 2x64", pod: "a" },
+    ],
+    fires: [],
+  },
   { name: "a replica cannot be scraped for 3 minutes", changes: unscraped(41, 3, "a"), fires: [] },
   // Longer than most windows; meanwhile it fires that nothing is scraped.
   { name: "no replica was scraped for 20 minutes", changes: unscraped(21, 20), fires: [], from: 41 },
@@ -157,6 +166,16 @@ const LOUD: readonly Scenario[] = [
     pod: "a",
   }),
   {
+    name: "nothing is heard of the API server for an hour",
+    changes: [
+      { series: "kubernetes_last_contact_timestamp_seconds", values: "0+60x60 3600x59" },
+      { series: 'jobs_held{state="api_server"}', values: "_x60 6x60" },
+      waitingFor(60),
+    ],
+    fires: ["BuildkiteKubernetesUnreachable"],
+    from: 70,
+  },
+  {
     name: "a PodTemplate is missing for an hour",
     changes: [
       { series: 'trouble{part="template",cause="missing"}', values: "_x60 1x60" },
@@ -166,7 +185,14 @@ const LOUD: readonly Scenario[] = [
     fires: ["BuildkiteTemplateMissing", "BuildkiteJobsNotMade"],
     from: 70,
   },
-  firing("BuildkiteListStale", { series: "buildkite_last_list_timestamp_seconds", values: "0+60x110 6600x10" }),
+  {
+    ...firing(
+      "BuildkiteListStale",
+      { series: "buildkite_last_list_timestamp_seconds", values: "0+60x60 3600x59" },
+      waitingFor(60),
+    ),
+    from: 70,
+  },
   firing("BuildkiteTokenRefused", { series: "buildkite_token_refused", values: "0x110 1x10" }),
   firing("BuildkiteApiFailing", {
     series: 'buildkite_request_seconds_count{call="list",code="503"}',
@@ -192,6 +218,15 @@ const LOUD: readonly Scenario[] = [
       waitingFor(15),
     ),
     name: "BuildkiteJobsWaitDespiteFreeSlots fires where the API server is there but takes no Job",
+  },
+  {
+    ...firing(
+      "BuildkiteJobsWaitDespiteFreeSlots",
+      { series: "buildkite_last_list_timestamp_seconds", values: "0+60x60 3600x59", pod: "a" },
+      { series: 'queue_paused{queue="default"}', values: "1x120", pod: "a" },
+      { ...waitingFor(15), pod: "b" },
+    ),
+    name: "BuildkiteJobsWaitDespiteFreeSlots fires though a replica that is cut off has last seen the queue paused",
   },
   {
     ...firing(
