@@ -60,12 +60,28 @@ export function ofProcess({ namespace }: Pick<MonitoringScope, "namespace">, nam
   return selected(namespace, name, "");
 }
 
+/** From a process' start to its first scrape, at most. */
+const FIRST_SCRAPE_SECONDS = 120;
+
 /**
- * What a counter gained in the window. `increase` alone does not see a series' first value, and here the first is the one
- * that matters: a counter with labels is born with 1.
+ * What a counter gained in the last minutes. `increase` alone does not see a series' first value, and here the first is the
+ * one that matters: a counter with labels is born with 1. It counts only where it is certain that the series is new: its pod
+ * was scraped when the window began and did not have it, or its process is not older than that. After a gap, or where
+ * Prometheus comes later than the dispatcher, a series that is there for the first time may hold the failures of weeks. The
+ * price: while the window begins in a gap nothing is new, so a first failure soon after a gap longer than the window is told
+ * late, and one within it not at all.
  */
-export function gained(by: string, series: string, window: string): string {
-  return `sum by (${by}) ((${series} unless (${series} offset ${window})) or increase(${series}[${window}]))`;
+export function gained(scope: Pick<MonitoringScope, "namespace">, by: string, series: string, minutes: number): string {
+  const window = `${minutes}m`;
+  const started = ofProcess(scope, "process_start_time_seconds");
+  const young = `time() - ${started} < ${60 * minutes + FIRST_SCRAPE_SECONDS}`;
+  const born = `${series} unless (${series} offset ${window}) and on (namespace, pod) ((${started} offset ${window}) or ${young})`;
+  return `sum by (${by}) ((${born}) or increase(${series}[${window}]))`;
+}
+
+/** Replicas that hear nothing of the API server. */
+export function unheard(scope: Pick<MonitoringScope, "namespace">): string {
+  return `time() - ${own(scope, "kubernetes_last_contact_timestamp_seconds")} > 180`;
 }
 
 /** Holds while any replica tells of the trouble. */

@@ -1,5 +1,5 @@
 import { MEMORY_LIMIT_MIB } from "../dispatcher-deployment";
-import { alertRule, ofProcess, own, trouble, type AlertRule, type MonitoringScope } from "./alert";
+import { alertRule, ofProcess, own, trouble, unheard, type AlertRule, type MonitoringScope } from "./alert";
 
 /** Of the API server, no answer at all or one that is its own fault. */
 const FAILED = 'code!~"2..|4.."';
@@ -53,7 +53,7 @@ export function processAlerts(scope: MonitoringScope): AlertRule[] {
     alertRule({
       alert: "BuildkiteKubernetesUnreachable",
       severity: "critical",
-      expr: `time() - ${own(scope, "kubernetes_last_contact_timestamp_seconds")} > 180`,
+      expr: unheard(scope),
       for: "2m",
       summary: "Pod {{ $labels.pod }} of the dispatcher has not heard of the API server for 3 minutes",
       description: "No Jobs are made. What is scheduled waits at Buildkite; webhooks are held up to the buffer's size.",

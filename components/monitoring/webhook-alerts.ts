@@ -18,7 +18,7 @@ export function webhookAlerts(scope: MonitoringScope): AlertRule[] {
     alertRule({
       alert: "BuildkiteWebhooksTurnedAway",
       severity: scope.reconcileSeconds === undefined ? "critical" : "warning",
-      expr: `${gained("namespace", away, "10m")} > 0`,
+      expr: `${gained(scope, "namespace", away, 10)} > 0`,
       for: "1m",
       summary: "Webhooks are answered 503",
       description:
@@ -29,7 +29,7 @@ export function webhookAlerts(scope: MonitoringScope): AlertRule[] {
     alertRule({
       alert: "BuildkiteWebhooksRefused",
       severity: "warning",
-      expr: `${gained("namespace, cause", refused, "15m")} > 10`,
+      expr: `${gained(scope, "namespace, cause", refused, 15)} > 10`,
       for: "5m",
       summary: "Webhooks are refused: {{ $labels.cause }}",
       description:
@@ -38,7 +38,7 @@ export function webhookAlerts(scope: MonitoringScope): AlertRule[] {
     alertRule({
       alert: "BuildkiteWebhooksNotUnderstood",
       severity: "warning",
-      expr: `${gained("namespace", malformed, "1h")} > 0`,
+      expr: `${gained(scope, "namespace", malformed, 60)} > 0`,
       for: "1m",
       summary: "Webhooks or listed jobs of Buildkite lack what they should have",
       description: "About {{ $value | humanize }} within an hour. The log says what.",

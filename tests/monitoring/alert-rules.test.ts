@@ -8,7 +8,7 @@ import { METRIC_PREFIX } from "../../dispatcher/metrics";
 import { whyNoPackages } from "../../lab/debian";
 import { runChild } from "../../lab/parts/child";
 import { getPromtool } from "../../lab/promtool";
-import { inputSeries, SCENARIOS } from "../support/alert-scenarios";
+import { END, inputSeries, SCENARIOS } from "../support/alert-scenarios";
 
 const NAMESPACE = "ci-dispatcher";
 const SCOPE = { namespace: NAMESPACE, replicas: 2, reconcileSeconds: 10 };
@@ -57,13 +57,11 @@ describe("the alert rules under promtool", function () {
         name: scenario.name,
         interval: "1m",
         input_series: inputSeries(scenario, NAMESPACE, METRIC_PREFIX),
-        promql_expr_test: [
-          {
-            expr: 'group by (alertname) (ALERTS{alertstate="firing"})',
-            eval_time: "120m",
-            exp_samples: scenario.fires.map((alert) => ({ labels: `{alertname="${alert}"}`, value: 1 })),
-          },
-        ],
+        promql_expr_test: minutesFrom(scenario.from ?? END).map((minute) => ({
+          expr: 'group by (alertname) (ALERTS{alertstate="firing"})',
+          eval_time: `${minute}m`,
+          exp_samples: scenario.fires.map((alert) => ({ labels: `{alertname="${alert}"}`, value: 1 })),
+        })),
       })),
     };
     await writeFile(join(folder, "test.yaml"), stringify(test, { lineWidth: 0 }));
@@ -71,3 +69,7 @@ describe("the alert rules under promtool", function () {
     assert.equal(code, 0, stdout + stderr);
   });
 });
+
+function minutesFrom(first: number): number[] {
+  return Array.from({ length: END - first + 1 }, (_, index) => first + index);
+}
