@@ -170,13 +170,13 @@ export class Pursuit {
         held.notBefore = judgement.notBefore;
         return this.#nameTaken(held, "a Job of this name is being deleted");
       case "replace": {
+        // Also while it waits: both replicas wake at that time, and who comes second may find no Job to count from.
+        held.attempt = judgement.attempt;
         const early = judgement.notBefore - Date.now();
         if (early > 0 && !hurried()) {
           return { cause: "attempt", milliseconds: early, why: `attempt ${judgement.attempt}` };
         }
         const deleted = await api.deleteJob(name, judgement.uid, signal);
-        // Whoever has deleted it, and whoever makes the next: it is that attempt.
-        held.attempt = judgement.attempt;
         return this.#nameTaken(held, deleted ? "its finished Job is being deleted" : "its finished Job is gone");
       }
     }

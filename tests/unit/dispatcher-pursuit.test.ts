@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import {
   ACTIVE_DEADLINE_ANNOTATION,
+  ATTEMPT_ANNOTATION,
   jobName,
   JOB_UUID,
   MANAGED_BY_LABEL,
   PROJECT,
   TTL_ANNOTATION,
 } from "../../components/contract";
-import type { PodTemplateObject } from "../../components/stamp";
+import type { JobManifest, PodTemplateObject } from "../../components/stamp";
 import { HeldJob } from "../../dispatcher/held-job";
 import { KubernetesError } from "../../dispatcher/kubernetes/client";
 import type { Job, Pod } from "../../dispatcher/kubernetes/objects";
@@ -33,6 +34,7 @@ class Scene {
     ...{ job: { uuid: this.uuid, queue: "k8s", pipeline: "web" }, route: ROUTE, arrivedAt: 0, source: "webhook" },
   });
   readonly calls: string[] = [];
+  readonly made: JobManifest[] = [];
   template: PodTemplateObject | undefined = TEMPLATE;
   job: Job | undefined;
   pods: Pod[] = [];
@@ -50,10 +52,13 @@ class Scene {
     };
     const pursuit = new Pursuit({
       api: {
-        createJob: () =>
-          this.nameTaken
-            ? Promise.reject(new KubernetesError("create", 409, { reason: "AlreadyExists" }))
-            : called("create", undefined),
+        createJob: (manifest) => {
+          if (this.nameTaken) {
+            return Promise.reject(new KubernetesError("create", 409, { reason: "AlreadyExists" }));
+          }
+          this.made.push(manifest);
+          return called("create", undefined);
+        },
         readJob: () => called("read", this.job),
         podsOf: () => called("pods", this.pods),
         deleteJob: () => called("delete", true),
@@ -120,6 +125,26 @@ describe("a job on its way to its Job", () => {
     scene.held.attempt = 2;
     const step = await scene.step();
     assert.equal(typeof step === "object" && "cause" in step && step.cause, "name");
+  });
+
+  it("has the next attempt's number while it waits for its time: by then the other replica may have made room", async () => {
+    scene.asksBuildkite = true;
+    scene.nameTaken = true;
+    const labels = { [MANAGED_BY_LABEL]: PROJECT, [JOB_UUID]: scene.uuid };
+    const annotations = { [ATTEMPT_ANNOTATION]: "2" };
+    const ended = { type: "Failed", status: "True", lastTransitionTime: new Date().toISOString() };
+    scene.job = {
+      metadata: { name: jobName(scene.uuid), uid: "u", labels, annotations },
+      status: { conditions: [ended] },
+    };
+    scene.held.said = { uid: "u", wanted: true };
+    const step = await scene.step();
+    assert.equal(typeof step === "object" && "cause" in step && step.cause, "attempt");
+    // Both wake at the same moment. The other one has deleted the Job by now, pods first, and has not made the next yet.
+    scene.nameTaken = false;
+    scene.job = undefined;
+    assert.equal(await scene.step(), "replaced");
+    assert.equal(scene.made.at(-1)?.metadata.annotations?.[ATTEMPT_ANNOTATION], "3");
   });
 
   it("goes on with its next attempt where there is no slot: at Buildkite nobody would know its number", async () => {
