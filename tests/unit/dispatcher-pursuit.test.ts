@@ -144,7 +144,7 @@ describe("a job on its way to its Job", () => {
     scene.nameTaken = false;
     scene.job = undefined;
     assert.equal(await scene.step(), "replaced");
-    assert.equal(scene.made.at(-1)?.metadata.annotations?.[ATTEMPT_ANNOTATION], "3");
+    assert.equal(scene.made.at(-1)?.metadata.annotations[ATTEMPT_ANNOTATION], "3");
   });
 
   it("goes on with its next attempt where there is no slot: at Buildkite nobody would know its number", async () => {
