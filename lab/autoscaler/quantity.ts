@@ -1,3 +1,5 @@
+import { quantity } from "../../components/quantity";
+
 /** What the scheduler counts. */
 export interface Resources {
   /** Thousandths of a core. */
@@ -10,31 +12,6 @@ export interface Resources {
 
 /** Nothing requested. */
 export const NO_RESOURCES: Resources = { cpu: 0, memory: 0, ephemeralStorage: 0 };
-
-const FACTORS: Readonly<Record<string, number>> = {
-  m: 1e-3,
-  "": 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-  Pi: 2 ** 50,
-};
-
-/** A Kubernetes quantity as a plain number: `500m` is 0.5, `1Ki` is 1024. @throws RangeError when it is none. */
-export function quantity(text: string | number): number {
-  const match = /^([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$/.exec(String(text));
-  const value = Number(match?.[1] ?? Number.NaN) * (FACTORS[match?.[2] ?? ""] ?? Number.NaN);
-  if (Number.isNaN(value)) {
-    throw new RangeError(`${JSON.stringify(text)} is not a Kubernetes quantity`);
-  }
-  return value;
-}
 
 /** Resources from a `requests` or `allocatable` map; what it does not name is 0. */
 export function resourcesFrom(map: Readonly<Record<string, string | number>> | undefined): Resources {

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
+import { quantity } from "../../components/quantity";
 import { estimate } from "../../lab/autoscaler/estimate";
 import { exclusion, Room, tolerates } from "../../lab/autoscaler/fit";
 import { allocatable, describeAllocatable, reservedCpu, reservedMemory } from "../../lab/autoscaler/machine-types";
 import { nodeState } from "../../lab/autoscaler/node";
 import { podRequests, podState } from "../../lab/autoscaler/pod";
 import { readPool, templateNode, type DeclaredPool } from "../../lab/autoscaler/pool";
-import { quantity, resourcesFrom } from "../../lab/autoscaler/quantity";
+import { resourcesFrom } from "../../lab/autoscaler/quantity";
 import { planScaleUp, withExpected } from "../../lab/autoscaler/scale-up";
 import { aNode, aPod, GIB } from "../support/autoscaler-objects";
 
